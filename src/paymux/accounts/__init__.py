@@ -1,0 +1,1 @@
+"""Merchants, credentials, access tokens, channels and provider accounts."""

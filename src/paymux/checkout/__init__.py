@@ -1,0 +1,1 @@
+"""What a shopper sees of us: the return endpoint, the result page, the waiting page."""

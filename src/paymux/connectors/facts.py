@@ -1,0 +1,219 @@
+"""A provider's facts: the typed form of `provider.toml`. A misspelt or missing fact is refused when it is read."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class EventKind(StrEnum):
+    """How a provider's events are authenticated: `signed` and `header` prove themselves, `unsigned` is a hint."""
+
+    SIGNED = "signed"
+    HEADER = "header"
+    UNSIGNED = "unsigned"
+    NONE = "none"
+
+
+class Host(_Facts):
+    """One of the provider's hosts: its live and its test base URL, without trailing slash."""
+
+    live: str
+    test: str
+
+
+class Instalments(_Facts):
+    """The plan that `GET /options` shows. `every`: `weeks`, `2 weeks` or `months` between payments."""
+
+    count: int = Field(ge=1)
+    weeks: Decimal = Field(gt=0, description="Weeks between two payments; 4.345 for a month.")
+    unit: str = "weeks"
+
+
+class CodeFacts(_Facts):
+    """One published code (`AFTERPAY_AU`): where it works, in what, for how much."""
+
+    code: str = ""
+    title: str
+    countries: tuple[str, ...] = Field((), description="ISO 3166 alpha-2; empty: no source names any, all allowed.")
+    currencies: tuple[str, ...] = Field((), description="ISO 4217; empty: any.")
+    min: Decimal = Decimal("1")
+    max: Decimal = Decimal("1000000")
+    required: tuple[str, ...] = Field((), description="Paths into the order body that this provider demands (O1).")
+    instalments: Instalments | None = None
+    terms: str = ""
+    hosts: dict[str, Host] = Field(default_factory=dict, description="Hosts that differ from the provider's.")
+    unverified: tuple[str, ...] = Field((), description="What no source says and is assumed for this code.")
+    settings: dict[str, str] = Field(default_factory=dict, description="Whatever else differs by code.")
+
+
+class Capabilities(_Facts):
+    """What the provider can do. What is not said here is refused by the core, before anything is sent (E5)."""
+
+    sale: bool = Field(True, description="autoCapture true.")
+    deferred_capture: bool = Field(False, description="autoCapture false.")
+    confirm: bool = Field(False, description="Paying needs our confirm after the shopper's approval.")
+    recover_confirm: bool = False
+    capture_after_authorisation: bool = Field(
+        False, description="With autoCapture true the provider only authorises; we capture at once."
+    )
+    partial_capture: bool = False
+    multiple_captures: bool = False
+    void: bool = False
+    partial_void: bool = False
+    refund: bool = False
+    partial_refund: bool = False
+    multiple_refunds: bool = False
+    token: bool = Field(False, description="getToken true.")
+    charge_token: bool = Field(False, description="Pay with a token.")
+    status: bool = Field(False, description="`fetch` can ask for the state of a checkout.")
+    find_move: bool = Field(False, description="`find_move` can ask for one operation by its key.")
+    cancel: bool = Field(False, description="An unpaid checkout can be closed.")
+    check: bool = False
+    set_up_events: bool = Field(False, description="Our event URL can be registered by a call.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Capabilities:
+        for part, whole in (
+            (self.partial_capture, self.deferred_capture),
+            (self.multiple_captures, self.partial_capture),
+            (self.partial_void, self.void),
+            (self.partial_refund, self.refund),
+            (self.charge_token, self.token),
+            (self.recover_confirm, self.confirm),
+        ):
+            if part and not whole:
+                raise ValueError("a capability is declared without the one that it builds on")
+        return self
+
+
+class Idempotent(_Facts):
+    """Per operation: true where a repeat with its first key moves nothing twice at the provider."""
+
+    create: bool = False
+    confirm: bool = False
+    capture: bool = False
+    void: bool = False
+    refund: bool = False
+    charge_token: bool = False
+
+
+class Readable(_Facts):
+    """Per operation: true where its outcome can be asked for later (U1), by `fetch` or `find_move`."""
+
+    confirm: bool = False
+    capture: bool = False
+    void: bool = False
+    refund: bool = False
+    charge_token: bool = False
+
+
+class Times(_Facts):
+    """Lives and deadlines, in seconds; None where no source tells one."""
+
+    checkout: int | None = Field(None, description="How long a checkout can be paid after create.")
+    authorisation: int | None = Field(None, description="How long an authorisation can be captured.")
+    decides_within: int = Field(86_400, description="From completion until the provider has surely decided (U3).")
+
+
+class Reference(_Facts):
+    """What the provider allows as the merchant's reference: a length, and a regular expression for the whole."""
+
+    max_length: int = 128
+    pattern: str = r".+"
+    field: str = Field("", description="Where it goes, for people.")
+
+
+class Credential(_Facts):
+    """A field of the credentials file. `secret` ones are never shown again."""
+
+    title: str
+    secret: bool = True
+    required: bool = True
+
+
+class AdditionalDatum(_Facts):
+    """A key that `additionalData` may carry for this provider (E5)."""
+
+    type: str = Field(pattern="^(string|number|boolean|object|array)$")
+    title: str
+
+
+class Events(_Facts):
+    """How the provider tells us, and how that is authenticated."""
+
+    kind: EventKind
+    set_up: str = Field(pattern="^(none|per order|by call|in the portal)$", description="Who registers the URL.")
+    header: str = ""
+    recipe: str = Field("", description="How the signature is made, for people.")
+
+
+class Source(_Facts):
+    """Where a fact comes from: a public address or repository@commit, and when it was read."""
+
+    what: str
+    where: str
+    read: date
+
+
+class Retired(_Facts):
+    """The provider has closed: works in the sandbox, not offered in live mode."""
+
+    date: str
+    source: str
+
+
+class ProviderFacts(_Facts):
+    """Everything that is known of a provider, from its folder's `provider.toml`."""
+
+    name: str
+    title: str
+    summary: str
+    confidence: str = Field(pattern=r"^(A|A-|B\+|B|unverified)$")
+    colour: str = Field("#334155", pattern="^#[0-9A-Fa-f]{6}$", description="Of the neutral generated mark.")
+    retired: Retired | None = None
+    hosts: dict[str, Host]
+    codes: dict[str, CodeFacts]
+    capabilities: Capabilities
+    idempotent: Idempotent = Idempotent()
+    readable: Readable = Readable()
+    times: Times = Times()
+    reference: Reference = Reference()
+    credentials: dict[str, Credential]
+    additional_data: dict[str, AdditionalDatum] = Field(default_factory=dict)
+    events: Events
+    signed_return: bool = False
+    reports_amount: bool = Field(True, description="Whether the provider's status names amount and currency.")
+    reports_reference: bool = Field(True, description="Whether the provider's status names our reference.")
+    set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
+    unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
+    sources: tuple[Source, ...] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> ProviderFacts:
+        named = {code: facts.model_copy(update={"code": code}) for code, facts in self.codes.items()}
+        object.__setattr__(self, "codes", named)
+        return self
+
+    @cached_property
+    def secret_fields(self) -> frozenset[str]:
+        """The names of the credentials that must never be shown."""
+        return frozenset(name for name, facts in self.credentials.items() if facts.secret)
+
+
+def read_facts(path: Path) -> ProviderFacts:
+    """The facts in a `provider.toml`. Raises ValueError that names the file and the fault."""
+    try:
+        return ProviderFacts.model_validate(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
+    except ValueError as fault:
+        raise ValueError(f"{path.parent.name}/{path.name}: {fault}") from fault

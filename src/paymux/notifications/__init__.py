@@ -1,0 +1,1 @@
+"""What the merchant is told: outbox, signing, delivery."""

@@ -1,0 +1,1 @@
+"""The core: the only place where the state of an order changes."""

@@ -1,0 +1,42 @@
+"""The installation's clock. In sandbox mode it can be moved forwards (C1); in live mode it is the real time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from paymux.platform.database import Connection
+
+
+class Clock:
+    """Hands out the installation's time. Nobody calls `datetime.now` on the side.
+
+    The offset is the row `installation.clock_offset`; `refresh` re-reads it, and every transaction
+    that compares a due time does so first, so that a clock moved by another process is never missed.
+    """
+
+    def __init__(self, *, movable: bool) -> None:
+        self.movable = movable
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        """The installation's time, in UTC."""
+        return datetime.now(UTC) + self.offset
+
+    @staticmethod
+    def real() -> datetime:
+        """The real time, in UTC: for signatures' timestamps, access tokens, leases and network limits (C1)."""
+        return datetime.now(UTC)
+
+    async def refresh(self, tx: Connection) -> datetime:
+        """Re-read the offset within a transaction and return the installation's time."""
+        if self.movable:
+            self.offset = await tx.fetchval("SELECT clock_offset FROM installation")
+        return self.now()
+
+    async def advance(self, tx: Connection, by: timedelta) -> datetime:
+        """Move the installation's time forwards, and with it the due times of queued jobs (C1)."""
+        self.offset = await tx.fetchval(
+            "UPDATE installation SET clock_offset = clock_offset + $1 RETURNING clock_offset", by
+        )
+        await tx.execute("UPDATE pgqueuer SET execute_after = execute_after - $1 WHERE status = 'queued'", by)
+        return self.now()

@@ -1,0 +1,97 @@
+"""The settings of an installation: read once, from the environment, every field with its unit and reason."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Mode(StrEnum):
+    """`sandbox` plays every provider itself; `live` moves real money and loads nothing of the sandbox (K4)."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+class Settings(BaseSettings):
+    """One installation's settings. Every field is the environment variable `PAYMUX_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PAYMUX_", extra="ignore", frozen=True)
+
+    mode: Mode = Mode.SANDBOX
+    host: str = Field("127.0.0.1", description="Address that the API (and the sandbox) listens on.")
+    port: int = Field(8080, ge=1, le=65535, description="Port of the API.")
+    sandbox_port: int = Field(8090, ge=1, le=65535, description="Port of the sandbox with its simulators.")
+    public_url: str = Field("", description="Where shoppers and providers reach the API; default http://HOST:PORT.")
+    sandbox_url: str = Field("", description="Where the sandbox is reached; default http://127.0.0.1:SANDBOX_PORT.")
+    trusted_proxies: str = Field("", description="Comma-separated addresses whose X-Forwarded-* headers are believed.")
+    home: Path = Field(Path(".paymux"), description="Folder of the data, the key file and the sandbox's own store.")
+    database_url: str = Field("", description="A PostgreSQL of yours, 15 or later; default: the embedded one.")
+    keys_file: Path | None = Field(None, description="The key ring (K3); default HOME/keys.json in sandbox mode.")
+    allow_embedded: bool = Field(False, description="Live mode on the embedded database needs this said (K4).")
+    callback_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts or networks that callbacks may reach although they are private (E8), comma-separated."
+    )
+    provider_hosts: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="Another base URL for a connector's host, e.g. through an egress proxy: klarna=https://…,tabby=https://…",
+    )
+    log_level: str = "INFO"
+    log_format: str = Field("auto", pattern="^(auto|json|text)$", description="`auto`: text on a terminal, else JSON.")
+
+    database_pool: int = Field(10, ge=2, le=200, description="Connections per process at most.")
+    job_concurrency: int = Field(40, ge=20, le=1000, description="Jobs that one worker runs at once at most.")
+    provider_connect_timeout: float = Field(5.0, gt=0, description="Seconds to open a connection to a provider.")
+    provider_timeout: float = Field(
+        70.0, gt=0, description="Seconds for a provider's whole answer (Afterpay names 70)."
+    )
+    delivery_timeout: float = Field(15.0, gt=0, description="Seconds in which a merchant's endpoint must answer (W3).")
+    lease: float = Field(30.0, gt=0, description="Seconds after its holder's death until a claim lapses (U4).")
+    race_wait: float = Field(10.0, ge=0, description="Seconds that a return waits for a confirm already under way.")
+    shutdown_grace: float = Field(20.0, ge=0, description="Seconds that running requests and jobs get to end.")
+    sandbox_hold: float = Field(75.0, gt=0, description="Seconds that a simulated time-out holds its answer back.")
+    sandbox_slow: float = Field(3.0, ge=0, description="Seconds that the simulated fault `slow` takes.")
+
+    @field_validator("callback_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("provider_hosts", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return dict(part.strip().split("=", 1) for part in value.split(",") if "=" in part)
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether this installation plays the providers itself."""
+        return self.mode is Mode.SANDBOX
+
+    @cached_property
+    def base_url(self) -> str:
+        """The public URL of the API, without a trailing slash."""
+        return (self.public_url or f"http://{_reachable(self.host)}:{self.port}").rstrip("/")
+
+    @cached_property
+    def sandbox_base_url(self) -> str:
+        """The URL of the sandbox, without a trailing slash."""
+        return (self.sandbox_url or f"http://{_reachable(self.host)}:{self.sandbox_port}").rstrip("/")
+
+    @cached_property
+    def keys_path(self) -> Path | None:
+        """Where the key ring is; None in live mode when nobody said (which is refused at start, K4)."""
+        if self.keys_file is not None:
+            return self.keys_file
+        return self.home / "keys.json" if self.sandbox else None
+
+
+def _reachable(host: str) -> str:
+    """A host to call for a host to listen on: the wildcard addresses can't be called."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
