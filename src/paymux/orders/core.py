@@ -1,0 +1,45 @@
+"""What the services of this room share: the process's database, keys, clock, settings and way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from paymux.accounts import service as accounts
+from paymux.connectors.contract import Connector
+from paymux.connectors.facts import ProviderFacts
+from paymux.connectors.provider_http import ProviderHttp
+from paymux.connectors.registry import provider_of
+from paymux.orders.model import Order
+from paymux.platform.clock import Clock
+from paymux.platform.database import Connection, Database
+from paymux.platform.encryption import KeyRing
+from paymux.platform.http import HttpClient
+from paymux.platform.identifiers import new_id
+from paymux.platform.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """One process's means. `holder` names this process in leases (U4)."""
+
+    database: Database
+    keyring: KeyRing
+    clock: Clock
+    settings: Settings
+    client: HttpClient
+    holder: str = field(default_factory=lambda: new_id("proc"))
+
+    async def connector(self, tx: Connection, order: Order) -> Connector:
+        """The connector for an order's own provider account, labelled in sandbox mode."""
+        account = await accounts.provider_account(tx, self.keyring, order.merchant_id, order.account_id)
+        provider, _ = provider_of(order.code)
+        label: Mapping[str, str] | None = None
+        if self.settings.sandbox:
+            label = {"merchant": order.merchant_id, "reference": order.reference, "code": order.code}
+        return provider.connector(accounts.connector_account(self.settings, account), ProviderHttp(self.client, label))
+
+
+def facts_of(order: Order) -> ProviderFacts:
+    """The facts of an order's provider."""
+    return provider_of(order.code)[0].facts

@@ -1,0 +1,310 @@
+"""The only writer of an order's state: every outcome, whoever brought it, is decided here under the row lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from paymux.accounts import service as accounts
+from paymux.connectors import contract as c
+from paymux.connectors.facts import ProviderFacts
+from paymux.notifications import outbox
+from paymux.orders import payment_tokens, store, views
+from paymux.orders.core import Core, facts_of
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
+from paymux.orders.transitions import transition
+from paymux.platform.database import Connection, to_json
+
+log = structlog.get_logger()
+
+FIRST_POLL = timedelta(seconds=30)
+LAST_POLL = timedelta(seconds=600)
+DEFAULT_DEADLINE = timedelta(hours=24)
+EXPIRY_NOTICE = timedelta(hours=24)
+EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDATE", Kind.REFUND: "REFUND_CALLBACK",
+            Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
+
+
+def backoff(tries: int) -> timedelta:
+    """How long until the next question: 30 s doubling to 600 s (U1)."""
+    return min(FIRST_POLL * 2 ** min(tries, 10), LAST_POLL)
+
+
+def deadline_of(order: Order) -> datetime:
+    """When an unpaid order is cancelled (D2)."""
+    if order.completed_at is not None and order.checkout_session_timeout is not None:
+        return order.completed_at + timedelta(seconds=order.checkout_session_timeout)
+    if order.cancellation_timeout is not None:
+        return order.created_at + timedelta(seconds=order.cancellation_timeout)
+    return order.checkout_expires_at or order.created_at + DEFAULT_DEADLINE
+
+
+@dataclass(slots=True)
+class Deciding:
+    """One order, locked, while a decision about it is made. Leaves `run`: operations to run after the commit."""
+
+    tx: Connection
+    core: Core
+    order: Order
+    now: datetime
+    source: str
+    run: list[str] = field(default_factory=list)
+
+    @property
+    def facts(self) -> ProviderFacts:
+        return facts_of(self.order)
+
+    async def change(self, **changes: Any) -> None:
+        """Write changes to the order's row."""
+        self.order = await store.update_order(self.tx, self.order, self.now, **changes)
+
+    async def note(self, kind: str, **more: Any) -> None:
+        """Append an event."""
+        await store.add_event(self.tx, self.order, self.now, kind, self.source, **more)
+
+    async def timer(self, what: str, due: datetime, subject: str = "") -> None:
+        await store.set_timer(self.tx, self.order.id, what, due, self.now, subject)
+
+    # -- outcomes ------------------------------------------------------------------------------
+
+    async def outcome(self, word: str, **changes: Any) -> bool:
+        """Apply an outcome by the table. False when it changes nothing."""
+        step = transition(self.order.status, word)
+        if step is None:
+            return False
+        if step.to is not self.order.status:
+            await self._enter(step.to, changes)
+        elif changes:
+            await self.change(**changes)
+        for follow in sorted(step.then):
+            await self._follow(follow)
+        return True
+
+    async def _enter(self, status: Status, changes: dict[str, Any]) -> None:
+        before = self.order
+        await self.change(status=str(status), **changes)
+        await self.note("status")
+        log.info("order.decided", order=self.order.id, frm=str(before.status), to=str(status), source=self.source)
+        if status.final:
+            await store.drop_timers(self.tx, self.order.id, "poll", "deadline", "create", "review")
+
+    async def _follow(self, what: str) -> None:
+        if what == "poll" and self.facts.capabilities.status and not self.order.polls:
+            await self.timer("poll", self.now + FIRST_POLL)
+        elif what == "deadline":
+            await self.timer("deadline", deadline_of(self.order))
+        elif what == "retry-create":
+            await self.timer("create", self.now + FIRST_POLL)
+        elif what == "watch" and self.order.session and self.facts.capabilities.status:
+            await self.timer("watch", self.now + FIRST_POLL)
+        elif what == "expiry":
+            await self._expiry_timers()
+        elif what == "give-back":
+            await self.give_back()
+
+    async def _expiry_timers(self) -> None:
+        until = self.order.authorised_until
+        if until is not None and self.order.open > 0:
+            await self.timer("expiry", until)
+            if until - EXPIRY_NOTICE > self.now:
+                await self.timer("expiry_notice", until - EXPIRY_NOTICE)
+
+    async def completed(self) -> None:
+        """The shopper has done his part (D2)."""
+        if self.order.completed_at is None and not self.order.status.final:
+            await self.change(completed_at=self.now)
+            await self.timer("deadline", deadline_of(self.order))
+
+    async def review(self, reason: str) -> None:
+        """List the order for a person, and say so (U3)."""
+        if self.order.needs_review == reason:
+            return
+        await self.change(needs_review=reason)
+        await self.note("needs_review", detail={"reason": reason})
+        log.warning("order.needs_review", order=self.order.id, reason=reason)
+        await self.announce("ORDER_NEEDS_REVIEW", {**views.order_event(self.order), "needsReview": reason})
+
+    # -- money ---------------------------------------------------------------------------------
+
+    async def pending_amount(self, *kinds: Kind) -> Decimal:
+        """What operations in flight hold of these kinds (M5)."""
+        return sum(
+            (op.amount or ZERO for op in await self.operations(*kinds) if op.pending and op.currency is None), ZERO
+        )
+
+    async def operations(self, *kinds: Kind) -> list[Operation]:
+        found = await store.operations(self.tx, self.order.id)
+        return [op for op in found if op.kind in kinds]
+
+    async def claim_system(self, kind: Kind, amount: Decimal, reference: str, currency: str | None = None) -> None:
+        """Claim an operation of our own, run after the commit, or by its timer if we die before."""
+        op = await store.claim(
+            self.tx, self.order, kind, self.now, reference=reference, amount=amount, initiator=Initiator.SYSTEM,
+            currency=currency,
+        )  # fmt: skip
+        if op is not None:
+            await self.timer("operation", self.now + timedelta(seconds=5), op.id)
+            self.run.append(op.id)
+
+    async def give_back(self) -> None:
+        """Return whatever money an order that failed holds: void, else refund, else a person (T3)."""
+        able, order = self.facts.capabilities, self.order
+        number = len(await self.operations(Kind.VOID, Kind.REFUND)) + 1
+        voidable = order.open - await self.pending_amount(Kind.CAPTURE, Kind.VOID)
+        if voidable > 0:
+            if able.void:
+                await self.claim_system(Kind.VOID, voidable, f"give-back-{number}")
+            else:
+                await self.review("money is authorised on an order that failed, and the provider has no void")
+        refundable = order.captured - order.refunded - await self.pending_amount(Kind.REFUND)
+        if refundable > 0:
+            if able.refund:
+                await self.claim_system(Kind.REFUND, refundable, f"give-back-{number}r")
+            else:
+                await self.review("money was paid on an order that failed, and the provider has no refund")
+
+    async def succeeded(self, op: Operation, provider_id: str | None) -> None:
+        """An operation is done: count it, tell it, and do what follows. Again: nothing."""
+        if not op.pending:
+            return
+        op = await store.update_operation(
+            self.tx, op, self.now, status="SUCCESSFUL", provider_id=provider_id or op.provider_id, holder=None,
+            needs_review=False,
+        )  # fmt: skip
+        await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
+        await self._count(op)
+        await self._tell(op)
+        await self._after(op)
+
+    async def _count(self, op: Operation) -> None:
+        amount = op.amount or ZERO
+        if op.currency is None:
+            if op.kind is Kind.CAPTURE:
+                await self.change(captured=self.order.captured + min(amount, self.order.open))
+            elif op.kind is Kind.VOID:
+                await self.change(voided=self.order.voided + min(amount, self.order.open))
+            elif op.kind in (Kind.REFUND, Kind.CHARGEBACK):
+                left = self.order.captured - self.order.refunded
+                if amount > left:
+                    await self.review("the provider returned more than was captured")
+                await self.change(refunded=self.order.refunded + min(amount, left))
+        await self.note(str(op.kind), amount=op.amount, operation_id=op.id, detail={"initiator": str(op.initiator)})
+
+    async def _after(self, op: Operation) -> None:
+        order, able = self.order, self.facts.capabilities
+        if op.kind is Kind.CAPTURE:
+            if order.status is Status.PENDING and order.auto_capture and order.open == 0:
+                await self.outcome("paid", paid_seen=True)
+            elif order.status.final and order.status is not Status.SUCCESSFUL:
+                await self.give_back()
+            elif order.open > 0 and not able.multiple_captures:
+                await self._release(order.open)
+        if self.order.open == 0:
+            await store.drop_timers(self.tx, order.id, "expiry", "expiry_notice")
+
+    async def _release(self, rest: Decimal) -> None:
+        # One capture only: the rest can never be captured, so it must not stay open (S3).
+        if self.facts.capabilities.void:
+            await self.claim_system(Kind.VOID, rest, "release-rest")
+        else:
+            await self.moved_by(Kind.VOID, rest, Initiator.SYSTEM, "release-rest", None)
+
+    async def failed(self, op: Operation, code: str, reason: str, status: int = 422) -> None:
+        """An operation certainly had no effect: say so, and do what follows."""
+        if not op.pending:
+            return
+        op = await store.update_operation(
+            self.tx, op, self.now, status="FAILED", failure_code=code, failure_reason=reason, failure_status=status,
+            holder=None, needs_review=False,
+        )  # fmt: skip
+        await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
+        await self.note(f"{op.kind}_failed", amount=op.amount, operation_id=op.id, detail={"reason": reason})
+        await self._tell(op)
+        if op.initiator is not Initiator.SYSTEM or op.kind not in EVENT_OF:
+            return
+        if op.kind is Kind.CAPTURE and self.order.status is Status.PENDING:
+            await self.outcome("broken", failure_reason=f"the capture was refused: {reason}")
+            await self.give_back()
+        elif op.kind in (Kind.VOID, Kind.REFUND):
+            await self.review(f"a {op.kind} by the system was refused: {reason}")
+
+    async def moved_by(
+        self, kind: Kind, amount: Decimal, initiator: Initiator, reference: str, provider_id: str | None,
+        currency: str | None = None,
+    ) -> None:  # fmt: skip
+        """Record a movement that nobody here claimed first: a sale's capture, or one made at the provider (T4)."""
+        op = await store.claim(
+            self.tx, self.order, kind, self.now, reference=reference, amount=amount, initiator=initiator,
+            provider_id=provider_id, currency=currency,
+        )  # fmt: skip
+        if op is not None:
+            await self.succeeded(op, provider_id)
+
+    async def token(self, paid: c.Paid) -> None:
+        """Keep the provider's token under one of ours (K1). A payment never waits for it."""
+        if self.order.get_token and self.order.token_id is None:
+            if paid.token is not None:
+                await self.change(token_id=await payment_tokens.keep(self.core, self.tx, self.order, paid.token, self.now))
+            elif paid.token_failure:
+                await self.change(token_failure=paid.token_failure)
+
+    # -- telling -------------------------------------------------------------------------------
+
+    async def _tell(self, op: Operation) -> None:
+        if op.kind in EVENT_OF:
+            await self.announce(EVENT_OF[op.kind], views.operation_event(self.order, op))
+
+    async def announce(self, event: str, data: dict[str, Any], *, token_id: str | None = None) -> None:
+        """Put an event into the outbox with the order's next sequence number (W2)."""
+        await self.change(sequence=self.order.sequence + 1)
+        merchant = await accounts.merchant_by_id(self.tx, self.order.merchant_id)
+        data |= {"sequence": self.order.sequence, "occurredAt": views.instant(self.now)}
+        if merchant.raw_provider_response and "merchantReference" in data and self.order.raw_sealed:
+            data["rawProviderResponse"] = views.raw_answer(self.core.keyring, self.order)
+        await outbox.announce(
+            self.tx, self.core.keyring, merchant_id=merchant.id, order_id=self.order.id, event=event,
+            sequence=self.order.sequence, data=data, occurred_at=self.now, webhook_url=merchant.webhook_url,
+            callback_url=self.order.callback_url, token_id=token_id,
+        )  # fmt: skip
+
+    async def announce_changes(self, before: Order) -> None:
+        """Tell what changed in status and captureStatus since `before` (W1)."""
+        if (before.status, before.capture_status) == (self.order.status, self.order.capture_status):
+            return
+        await self.announce("ORDER_STATUS_UPDATE", views.order_event(self.order))
+        if self.order.status.final and not before.status.final:
+            token_id = self.order.token_id if self.order.status is Status.SUCCESSFUL else None
+            await self.announce("ORDER_ASYNC_CALLBACK", views.order_event(self.order), token_id=token_id)
+
+    async def keep_raw(self, report: c.Report) -> None:
+        """Keep the provider's own words, encrypted, for merchants who turned them on."""
+        if report.raw is not None:
+            text = to_json(dict(report.raw))
+            if len(text) <= 65_536:
+                await self.change(raw_sealed=self.core.keyring.seal(text, "raw-answer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The order as decided, and the operations that are to run now."""
+
+    order: Order
+    run: tuple[str, ...]
+
+
+async def deciding(
+    core: Core, order_id: str, source: str, work: Callable[[Deciding], Any]
+) -> Decision:
+    """Lock the order, let `work` decide on it, tell what changed, commit."""
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        order = await store.lock_order(tx, order_id)
+        desk = Deciding(tx, core, order, now, source)
+        await work(desk)
+        await desk.announce_changes(order)
+        return Decision(desk.order, tuple(desk.run))

@@ -1,0 +1,33 @@
+"""All SQL of stored provider events (P1)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from paymux.platform.database import Connection, Record
+
+
+async def insert(
+    tx: Connection, number: str, account_id: str, event_id: str, method: str, request_sealed: bytes, verdict: str,
+    now: datetime,
+) -> bool:  # fmt: skip
+    """Store an event. False when the account has it already."""
+    state = "stored" if verdict == "accepted" else "ignored"
+    return bool(
+        await tx.fetchval(
+            "INSERT INTO provider_events (id, account_id, event_id, method, request_sealed, verdict, state, received_at)"
+            " VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING RETURNING true",
+            number, account_id, event_id, method, request_sealed, verdict, state, now,
+        )  # fmt: skip
+    )
+
+
+async def event(tx: Connection, number: str) -> Record | None:
+    return await tx.fetchrow("SELECT * FROM provider_events WHERE id = $1", number)
+
+
+async def settle(tx: Connection, number: str, state: str, order_id: str | None, fault: str | None) -> None:
+    """Note what became of an event."""
+    await tx.execute(
+        "UPDATE provider_events SET state = $2, order_id = $3, fault = $4 WHERE id = $1", number, state, order_id, fault
+    )

@@ -1,0 +1,200 @@
+"""What an order and an operation are: their states, their amounts, and what is derived from them (S1 to S5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from paymux.money import Money, plain
+from paymux.platform.database import Record
+
+
+class Status(StrEnum):
+    """The status of an order (S1)."""
+
+    INITIATED = "INITIATED"
+    PENDING = "PENDING"
+    SUCCESSFUL = "SUCCESSFUL"
+    DECLINED = "DECLINED"
+    CANCELED = "CANCELED"
+    ERROR = "ERROR"
+
+    @property
+    def final(self) -> bool:
+        """Final is final: no outcome ever leaves it."""
+        return self not in (Status.INITIATED, Status.PENDING)
+
+
+class OperationStatus(StrEnum):
+    """The status of a claimed operation (S5)."""
+
+    PENDING = "PENDING"
+    SUCCESSFUL = "SUCCESSFUL"
+    FAILED = "FAILED"
+
+
+class Initiator(StrEnum):
+    MERCHANT = "MERCHANT"
+    SYSTEM = "SYSTEM"
+    PROVIDER = "PROVIDER"
+
+
+class Kind(StrEnum):
+    """What an operation does at the provider."""
+
+    CREATE = "create"
+    CONFIRM = "confirm"
+    CHARGE_TOKEN = "charge_token"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+
+
+ZERO = Decimal(0)
+
+
+def exact(amount: Decimal) -> Decimal:
+    """The same amount without the database's trailing zeros."""
+    return Decimal(plain(amount))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as its row tells. Amounts in major units; `authorised` is None before authorisation."""
+
+    id: str
+    merchant_id: str
+    account_id: str
+    reference: str
+    code: str
+    connector: str
+    provider_reference: str
+    order_token: str
+    transaction_reference: str
+    status: Status
+    amount: Decimal
+    currency: str
+    country: str
+    locale: str
+    auto_capture: bool
+    get_token: bool
+    surcharge: Decimal
+    request_sealed: bytes
+    channel: str
+    session_id: str | None
+    partner_reference: str | None
+    partner_configuration: Mapping[str, Any] | None
+    redirect_url: str | None
+    callback_url: str | None
+    cancellation_timeout: int | None
+    checkout_session_timeout: int | None
+    session: str | None
+    payment_id: str | None
+    connector_state: Mapping[str, str]
+    checkout_url: str | None
+    checkout_form: Mapping[str, str] | None
+    checkout_expires_at: datetime | None
+    completed_at: datetime | None
+    approval_seen: bool
+    authorised: Decimal | None
+    captured: Decimal
+    voided: Decimal
+    expired: Decimal
+    refunded: Decimal
+    authorised_until: datetime | None
+    paid_seen: bool
+    failure_reason: str | None
+    reject_reason: str | None
+    cancelled_by: str | None
+    needs_review: str | None
+    token_id: str | None
+    token_failure: str | None
+    raw_sealed: bytes | None
+    sequence: int
+    polls: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Record) -> Order:
+        """The order of a row of `orders`."""
+        values = {name: row[name] for name in _ORDER_FIELDS}
+        for name, value in values.items():
+            if isinstance(value, Decimal):
+                values[name] = exact(value)
+        values["status"] = Status(values["status"])
+        return cls(**values)
+
+    @property
+    def total(self) -> Money:
+        """What the shopper owes."""
+        return Money(self.amount, self.currency)
+
+    @property
+    def open(self) -> Decimal:
+        """What is still authorised and neither captured, voided nor expired."""
+        return (self.authorised or ZERO) - self.captured - self.voided - self.expired
+
+    @property
+    def capture_status(self) -> str | None:
+        """`captureStatus`, derived (S3)."""
+        if self.authorised is None:
+            return None
+        if self.open > 0:
+            return "PARTIALLY_CAPTURED" if self.captured else "AUTHORIZED"
+        if self.captured:
+            return "CAPTURED"
+        return "EXPIRED" if self.expired else "VOIDED"
+
+
+_ORDER_FIELDS = tuple(field.name for field in fields(Order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A claim on a provider call. `calls` counts those that may have left; `key` goes along in every one."""
+
+    id: str
+    order_id: str
+    kind: Kind
+    reference: str
+    request_hash: str
+    key: str
+    amount: Decimal | None
+    currency: str | None
+    description: str
+    status: OperationStatus
+    initiator: Initiator
+    provider_id: str | None
+    failure_code: str | None
+    failure_reason: str | None
+    failure_status: int | None
+    calls: int
+    asks: int
+    holder: str | None
+    lease_until_real: datetime | None
+    needs_review: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Record) -> Operation:
+        """The operation of a row of `operations`."""
+        values = {name: row[name] for name in _OPERATION_FIELDS}
+        if values["amount"] is not None:
+            values["amount"] = exact(values["amount"])
+        values["kind"], values["status"] = Kind(values["kind"]), OperationStatus(values["status"])
+        values["initiator"] = Initiator(values["initiator"])
+        return cls(**values)
+
+    @property
+    def pending(self) -> bool:
+        return self.status is OperationStatus.PENDING
+
+
+_OPERATION_FIELDS = tuple(field.name for field in fields(Operation))

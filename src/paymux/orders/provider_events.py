@@ -1,0 +1,93 @@
+"""Provider events: verified, stored, answered; decided by job (P1)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+
+import structlog
+
+from paymux.accounts import service as accounts
+from paymux.accounts.model import ProviderAccount
+from paymux.connectors import contract as c
+from paymux.connectors.provider_http import ProviderHttp
+from paymux.connectors.registry import provider_of
+from paymux.orders import calls, clockwork, event_store, reports, store
+from paymux.orders.core import Core
+from paymux.orders.decide import deciding
+from paymux.platform import jobs
+from paymux.platform.database import from_json, to_json
+from paymux.platform.identifiers import new_id
+
+log = structlog.get_logger()
+UNMATCHED_LIFE = timedelta(hours=24)
+
+
+def _connector(core: Core, account: ProviderAccount) -> c.Connector:
+    provider, _ = provider_of(account.code)
+    return provider.connector(accounts.connector_account(core.settings, account), ProviderHttp(core.client))
+
+
+async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
+    """Store an event and queue it. False: forged. None: no such account. Raises DatabaseUnavailable."""
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        account = await accounts.account_by_event_key(tx, core.keyring, event_key)
+        if account is None:
+            return None
+        try:
+            name = _connector(core, account).verify_event(event)
+            verdict = "accepted"
+        except c.Forged:
+            name, verdict = None, "forged"
+        digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
+        event_id = name if name and verdict == "accepted" else f"{verdict}:{digest}"
+        kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query),
+                "body": base64.b64encode(event.body).decode()}  # fmt: skip
+        number = new_id("pev")
+        new = await event_store.insert(
+            tx, number, account.id, event_id[:200], event.method,
+            core.keyring.seal(to_json(kept), "provider-event"), verdict, now,
+        )  # fmt: skip
+        if new and verdict == "accepted":
+            await jobs.enqueue(tx, "provider_event", number)
+    return verdict == "accepted"
+
+
+async def run_event(core: Core, number: str) -> None:
+    """Decide on a stored event: the job behind `receive`."""
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        row = await event_store.event(tx, number)
+        if row is None or row["state"] not in ("stored", "unmatched"):
+            return
+        account = await accounts.account_by_id(tx, core.keyring, row["account_id"])
+    kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
+    event = c.Incoming(
+        method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"])
+    )
+    try:
+        reading = _connector(core, account).read_event(event)
+    except (ValueError, KeyError, TypeError) as fault:
+        async with core.database.transaction() as tx:
+            await event_store.settle(tx, number, "ignored", None, f"unreadable: {type(fault).__name__}")
+        return
+    async with core.database.transaction() as tx:
+        order = await store.find_order(tx, account.id, reading.session, reading.payment_id, reading.reference)
+        if order is None:
+            await event_store.settle(tx, number, "unmatched", None, "no order yet")
+            if now - row["received_at"] < UNMATCHED_LIFE:
+                await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
+            return
+    if reading.report is not None:
+        report = reading.report
+        decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, report))
+        await calls.run_all(core, decision)
+    elif await clockwork.ask(core, order, "event") is None:
+        # The provider told us something and does not answer now: the poll asks soon.
+        async with core.database.transaction() as tx:
+            if not (await store.lock_order(tx, order.id)).status.final:
+                await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
+    async with core.database.transaction() as tx:
+        await event_store.settle(tx, number, "decided", order.id, None)

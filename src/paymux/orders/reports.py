@@ -1,0 +1,244 @@
+"""What a provider's report does to an order: does it count (T1), and which money moved (T3, T4, U1)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from paymux.connectors import contract as c
+from paymux.orders import store
+from paymux.orders.decide import FIRST_POLL, Deciding
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, Order, Status
+
+_KIND_OF = {
+    c.MoveKind.CAPTURE: Kind.CAPTURE,
+    c.MoveKind.VOID: Kind.VOID,
+    c.MoveKind.REFUND: Kind.REFUND,
+    c.MoveKind.CHARGEBACK: Kind.CHARGEBACK,
+}
+
+
+async def apply_report(desk: Deciding, report: c.Report) -> None:
+    """Decide on a provider's report of this order's checkout."""
+    if not isinstance(report, c.Paid):
+        await _unpaid(desk, report)
+        return
+    await desk.keep_raw(report)
+    fault = mismatch(desk.order, report)
+    if fault is not None:
+        await _not_ours(desk, report, fault)
+        return
+    await _paid(desk, report)
+
+
+def mismatch(order: Order, paid: c.Paid) -> str | None:
+    """Why a payment does not count for this order (T1); None when it does."""
+    if paid.session is not None and order.session is not None and paid.session != order.session:
+        return "session"
+    if paid.reference is not None and paid.reference != order.provider_reference:
+        return "reference"
+    if paid.total is not None and paid.total.currency != order.currency:
+        return "currency"
+    if paid.total is not None and paid.total.amount != order.amount:
+        return "amount"
+    return None
+
+
+async def _unpaid(desk: Deciding, report: c.Report) -> None:
+    order = desk.order
+    if order.authorised is not None:
+        # Money is known; a report that denies it contradicts what the provider said before.
+        if isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken) and not order.status.final:
+            await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
+        return
+    if isinstance(report, c.Pending):
+        await desk.outcome("pending")
+        if report.completed:
+            await desk.completed()
+    elif isinstance(report, c.Approved):
+        await approved(desk)
+    elif isinstance(report, c.Declined):
+        await desk.keep_raw(report)
+        await desk.outcome("declined", reject_reason=report.reason or report.code)
+    elif isinstance(report, c.Cancelled):
+        await desk.outcome("cancelled", cancelled_by=order.cancelled_by or "USER")
+    elif isinstance(report, c.Expired):
+        await desk.outcome("expired", cancelled_by=order.cancelled_by or "SYSTEM")
+    elif isinstance(report, c.Broken):
+        await desk.outcome("broken", failure_reason=report.reason or report.code)
+    if isinstance(report, c.Declined | c.Expired | c.Cancelled | c.Broken) and desk.order.status.final:
+        # The provider itself calls the checkout dead: nothing is left to watch (T3).
+        await store.drop_timers(desk.tx, order.id, "watch", "cancel_checkout")
+
+
+async def approved(desk: Deciding) -> None:
+    """The shopper agreed and our confirm is due: claim it, once."""
+    order = desk.order
+    if order.status.final or order.authorised is not None:
+        return
+    await desk.completed()
+    if not order.approval_seen:
+        await desk.change(approval_seen=True)
+    op = await store.claim(desk.tx, order, Kind.CONFIRM, desk.now, reference="confirm", initiator=Initiator.SYSTEM)
+    if op is None:
+        op = await store.operation_by_reference(desk.tx, order.id, Kind.CONFIRM, "confirm")
+    if op is not None and op.pending:
+        if op.calls == 0:
+            await store.set_timer(desk.tx, order.id, "operation", desk.now, desk.now, op.id)
+        desk.run.append(op.id)
+
+
+async def _not_ours(desk: Deciding, paid: c.Paid, fault: str) -> None:
+    """A payment that is not this order's: never announced as paid, listed, and given back (T1)."""
+    order, able = desk.order, desk.facts.capabilities
+    if order.status is Status.INITIATED:
+        await desk.outcome("pending")
+    await desk.review(f"the provider reports a payment with another {fault}")
+    if fault == "session" or order.paid_seen:
+        return
+    total = paid.total or order.total
+    captured = total.amount if paid.captured is None else paid.captured
+    await desk.change(paid_seen=True, payment_id=order.payment_id or paid.payment_id,
+                      connector_state={**order.connector_state, **paid.state})  # fmt: skip
+    if captured > 0 and able.refund:
+        await desk.claim_system(Kind.REFUND, captured - (paid.refunded or ZERO), "not-ours-refund", total.currency)
+    elif captured == 0 and able.void:
+        await desk.claim_system(Kind.VOID, total.amount, "not-ours-void", total.currency)
+
+
+async def _paid(desk: Deciding, paid: c.Paid) -> None:
+    order = desk.order
+    settled = [op for op in await desk.operations(Kind.CONFIRM, Kind.CHARGE_TOKEN) if op.pending]
+    if order.authorised is None and _nothing_came_of_it(paid):
+        await desk.outcome("cancelled", cancelled_by=order.cancelled_by or "USER")
+        for op in settled:
+            await desk.failed(op, "cancelled", "the payment was voided at the provider")
+        return
+    changes = {"payment_id": order.payment_id or paid.payment_id, "connector_state": {**order.connector_state, **paid.state}}
+    if order.session is None and paid.session is not None:
+        changes["session"] = paid.session
+    if paid.authorised_until is not None:
+        changes["authorised_until"] = paid.authorised_until
+    if paid.surcharge:
+        changes["surcharge"] = paid.surcharge
+    if order.authorised is None:
+        changes["authorised"] = order.amount
+    if any(changes[name] != getattr(order, name) for name in changes):
+        await desk.change(**changes)
+    if order.authorised is None:
+        await desk.note("authorised", amount=order.amount)
+    await desk.completed()
+    await desk.token(paid)
+    for op in settled:
+        await desk.succeeded(op, paid.payment_id)
+    if paid.underway:
+        await desk.outcome("authorised")
+        return
+    await _absorb(desk, paid)
+    await _expire(desk, paid.expired)
+    await _conclude(desk)
+
+
+def _nothing_came_of_it(paid: c.Paid) -> bool:
+    total = paid.total.amount if paid.total else None
+    gone = (paid.voided or ZERO) + paid.expired
+    return not paid.captured and total is not None and gone >= total
+
+
+async def _conclude(desk: Deciding) -> None:
+    """From the amounts to the status."""
+    order, able = desk.order, desk.facts.capabilities
+    if order.status.final:
+        if order.status is not Status.SUCCESSFUL:
+            await desk.outcome("authorised", paid_seen=True)
+        return
+    if not order.auto_capture:
+        await desk.outcome("paid", paid_seen=True)
+    elif order.captured > 0 and order.open == 0:
+        await desk.outcome("paid", paid_seen=True)
+    elif order.open == 0:
+        await desk.outcome("broken", failure_reason="the authorisation ended before it was captured")
+    else:
+        await desk.outcome("authorised", paid_seen=True)
+        if able.capture_after_authorisation and not await desk.pending_amount(Kind.CAPTURE, Kind.VOID):
+            await desk.claim_system(Kind.CAPTURE, desk.order.open, "auto-capture")
+
+
+async def _absorb(desk: Deciding, paid: c.Paid) -> None:
+    """Make our operations and totals equal to what the provider says, whole."""
+    if paid.moves is not None:
+        for move in paid.moves:
+            await _absorb_move(desk, move)
+    listed = {_KIND_OF[move.kind] for move in paid.moves or ()}
+    for kind, total in ((Kind.CAPTURE, _captured(desk, paid)), (Kind.VOID, paid.voided), (Kind.REFUND, paid.refunded)):
+        if total is not None and kind not in listed:
+            await _absorb_total(desk, kind, total)
+
+
+def _captured(desk: Deciding, paid: c.Paid) -> Decimal | None:
+    if paid.captured is None and desk.order.auto_capture and not desk.facts.capabilities.capture_after_authorisation:
+        return desk.order.amount
+    return paid.captured
+
+
+def _counted(order: Order, kind: Kind) -> Decimal:
+    return {Kind.CAPTURE: order.captured, Kind.VOID: order.voided, Kind.REFUND: order.refunded}[kind]
+
+
+def _maker(desk: Deciding, kind: Kind) -> Initiator:
+    """Who made a movement that nobody claimed: a sale's capture is the system's, anything else the provider's (T4)."""
+    sale = kind is Kind.CAPTURE and desk.order.auto_capture and not desk.order.captured
+    return Initiator.SYSTEM if sale else Initiator.PROVIDER
+
+
+async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
+    kind = _KIND_OF[move.kind]
+    ours = await desk.operations(kind)
+    known = next((op for op in ours if _same(op, move)), None)
+    waiting = [op for op in ours if op.pending and op.calls > 0 and op.provider_id is None]
+    if known is None and (move.key is None or all(op.key != move.key for op in ours)):
+        known = next((op for op in waiting if op.amount == move.amount and move.key is None), None)
+    if known is not None:
+        await _settle(desk, known, move)
+    elif move.status is not c.MoveStatus.DONE:
+        return
+    elif waiting and move.key is None:
+        # Ours may be this one under another amount; ask again once it is settled.
+        await desk.timer("poll", desk.now + FIRST_POLL)
+    else:
+        await desk.moved_by(kind, move.amount, _maker(desk, kind), f"provider-{move.provider_id}"[:128], move.provider_id)
+
+
+def _same(op: Operation, move: c.ProviderMove) -> bool:
+    return (move.key is not None and op.key == move.key) or (bool(move.provider_id) and op.provider_id == move.provider_id)
+
+
+async def _settle(desk: Deciding, op: Operation, move: c.ProviderMove) -> None:
+    if move.status is c.MoveStatus.DONE:
+        await desk.succeeded(op, move.provider_id)
+    elif move.status is c.MoveStatus.FAILED:
+        await desk.failed(op, "provider_refused", move.reason or "refused by the provider")
+
+
+async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
+    extra = total - _counted(desk.order, kind)
+    if extra <= 0:
+        return
+    waiting = [op for op in await desk.operations(kind) if op.pending and op.calls > 0]
+    match = next((op for op in waiting if op.amount == extra), None)
+    if match is not None:
+        await desk.succeeded(match, None)
+    elif not waiting:
+        limit = desk.order.captured - desk.order.refunded if kind is Kind.REFUND else desk.order.open
+        if extra > limit:
+            await desk.review(f"the provider reports more {kind} than there can be")
+            return
+        number = len(await desk.operations(kind)) + 1
+        await desk.moved_by(kind, extra, _maker(desk, kind), f"provider-{kind}-{number}", None)
+
+
+async def _expire(desk: Deciding, expired: Decimal) -> None:
+    extra = min(expired - desk.order.expired, desk.order.open)
+    if extra > 0:
+        await desk.change(expired=desk.order.expired + extra)
+        await desk.note("expired", amount=extra)
+        await store.drop_timers(desk.tx, desk.order.id, "expiry", "expiry_notice")

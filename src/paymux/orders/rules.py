@@ -1,0 +1,173 @@
+"""The rules of `POST /orders` that go beyond one field: sums, the provider's demands, what it can do (E2, E5, M1, M2, O2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError, create_model
+
+from paymux.accounts.model import ProviderAccount
+from paymux.connectors.facts import CodeFacts, ProviderFacts
+from paymux.connectors.registry import UnknownCode, provider_of
+from paymux.money import Money, accepted_decimals, fits
+from paymux.orders.errors import BodyFaults
+from paymux.orders.model import ZERO
+from paymux.orders.schemas import CreateOrder, faults_of
+from paymux.platform.callback_guard import check_callback_url
+from paymux.platform.settings import Settings
+
+# The same fields, each allowed to be absent: so that the other rules can be checked of a body with faults.
+_Sound: Any = create_model(
+    "SoundFields",
+    __base__=CreateOrder,
+    **{name: (field.annotation | None, field.merge_field_infos(field, default=None)) for name, field in CreateOrder.model_fields.items()},  # type: ignore[call-overload]
+)
+
+_JSON_KIND: Mapping[str, tuple[type, ...]] = {
+    "string": (str,), "number": (int, Decimal), "boolean": (bool,), "object": (dict,), "array": (list,),
+}  # fmt: skip
+
+
+class Faults:
+    """Faults as they are found, each with the stable word for it."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def add(self, message: str, code: str = "validation_failed") -> None:
+        self.found.append((code, message))
+
+    def raise_if_any(self) -> None:
+        """Raise BodyFaults with all of them; the code is theirs when they share one."""
+        if self.found:
+            codes = {code for code, _ in self.found}
+            raise BodyFaults([m for _, m in self.found], code=codes.pop() if len(codes) == 1 else "validation_failed")
+
+
+def read_order(raw: object, faults: Faults) -> Any:
+    """The body, or, with faults noted, the sound part of it (absent fields None)."""
+    if not isinstance(raw, dict):
+        raise BodyFaults(["body must be a JSON object"])
+    try:
+        return CreateOrder.model_validate(raw)
+    except ValidationError as fault:
+        for message in faults_of(fault):
+            faults.add(message)
+        unsound = {str(error["loc"][0]) for error in fault.errors(include_url=False, include_input=False)}
+    return _Sound.model_validate({name: value for name, value in raw.items() if name not in unsound})
+
+
+def check_amounts(order: Any, faults: Faults) -> None:
+    """M1, M2 and the sum formula."""
+    currency = order.purchase_currency
+    places = accepted_decimals(currency) if currency else 2
+    for name, amount in (
+        ("orderAmount", order.order_amount), ("shippingAmount", order.shipping_amount),
+        ("taxAmount", order.tax_amount), ("discountAmount", order.discount_amount),
+    ):  # fmt: skip
+        if amount is not None and not fits(amount, places):
+            faults.add(f"{name} must have at most {places} decimals in {currency}")
+    for n, item in enumerate(order.order_items or ()):
+        if not fits(item.total_amount, places):
+            faults.add(f"orderItems.{n}.totalAmount must have at most {places} decimals in {currency}")
+        exact = Money(item.unit_price * item.quantity, currency or "EUR").rounded()
+        if exact != item.total_amount:
+            faults.add(f"orderItems.{n}.totalAmount must equal quantity x unitPrice ({exact})", "amount_mismatch")
+    if order.order_amount is None or order.order_items is None:
+        return
+    total = sum((item.total_amount for item in order.order_items), ZERO) + (order.shipping_amount or ZERO)
+    total += (order.tax_amount or ZERO) - (order.discount_amount or ZERO)
+    if total != order.order_amount:
+        faults.add(
+            "orderAmount must equal sum(orderItems.totalAmount) + shippingAmount + taxAmount - discountAmount"
+            f" ({total})",
+            "amount_mismatch",
+        )
+
+
+def check_urls(order: Any, settings: Settings, faults: Faults) -> None:
+    """E8."""
+    for name, url in (
+        ("dynamicRedirectUrl", order.dynamic_redirect_url), ("dynamicCallbackUrl", order.dynamic_callback_url),
+    ):  # fmt: skip
+        if url is not None and (fault := check_callback_url(settings, url)):
+            faults.add(f"{name} {fault}")
+
+
+def check_provider(order: Any, account: ProviderAccount | None, faults: Faults) -> None:
+    """What the chosen provider demands and can do: all before anything is claimed or sent (E5, O2)."""
+    if order.token is not None and order.customer_present is None:
+        faults.add("customerPresent is required when token is given")
+    if order.bnpl_provider is None:
+        return
+    try:
+        provider, code = provider_of(order.bnpl_provider)
+    except UnknownCode:
+        faults.add("bnplProvider must be one of the names that GET /options returns", "provider_not_available")
+        return
+    if account is None or not account.active:
+        faults.add(f"bnplProvider {code.code} is not available to you on this channel", "provider_not_available")
+        return
+    _check_limits(order, code, account, faults)
+    _check_abilities(order, provider.facts, faults)
+    _check_required(order, code, faults)
+
+
+def _check_limits(order: Any, code: CodeFacts, account: ProviderAccount, faults: Faults) -> None:
+    currency, country, amount = order.purchase_currency, order.purchase_country, order.order_amount
+    if currency and code.currencies and currency not in code.currencies:
+        faults.add(f"purchaseCurrency must be {' or '.join(code.currencies)} for {code.code}", "provider_not_available")
+    if country and code.countries and country not in code.countries:
+        faults.add(f"purchaseCountry must be {' or '.join(code.countries)} for {code.code}", "provider_not_available")
+    least, most = limits(code, account)
+    if amount is not None and not least <= amount <= most:
+        faults.add(f"orderAmount must be from {least} to {most} for {code.code}", "provider_not_available")
+
+
+def limits(code: CodeFacts, account: ProviderAccount) -> tuple[Decimal, Decimal]:
+    """The least and the most that may be paid: the provider's limits and the account's (O2)."""
+    least = max(code.min, account.min_amount) if account.min_amount is not None else code.min
+    most = min(code.max, account.max_amount) if account.max_amount is not None else code.max
+    return least, most
+
+
+def _check_abilities(order: Any, facts: ProviderFacts, faults: Faults) -> None:
+    able = facts.capabilities
+    for wrong, message in (
+        (order.auto_capture is False and not able.deferred_capture, "autoCapture false is not supported by"),
+        (order.auto_capture is not False and not able.sale, "autoCapture true is not supported by"),
+        (bool(order.get_token) and not able.token, "getToken is not supported by"),
+        (order.token is not None and not able.charge_token, "token is not supported by"),
+    ):
+        if wrong:
+            faults.add(f"{message} {order.bnpl_provider}", "not_supported")
+    for key, value in (order.additional_data or {}).items():
+        known = facts.additional_data.get(key)
+        if known is None:
+            faults.add(f"additionalData.{key} is not known to {order.bnpl_provider}", "not_supported")
+        elif not isinstance(value, _JSON_KIND[known.type]) or (known.type == "number" and isinstance(value, bool)):
+            faults.add(f"additionalData.{key} must be a {known.type}")
+
+
+def _check_required(order: Any, code: CodeFacts, faults: Faults) -> None:
+    if order.token is not None:
+        return
+    for path in code.required:
+        part, _, name = path.partition(".")
+        holder = {"customer": order.customer, "billingAddress": order.billing_address,
+                  "shippingAddress": order.shipping_address}.get(part)  # fmt: skip
+        if part in ("customer", "billingAddress") and holder is None:
+            continue
+        if not _value(holder, name):
+            faults.add(f"{path} is required by {code.code}")
+
+
+def _value(holder: Any, name: str) -> Any:
+    if holder is None:
+        return None
+    for field, info in type(holder).model_fields.items():
+        if info.alias == name:
+            return getattr(holder, field)
+    return None
