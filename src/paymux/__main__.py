@@ -1,0 +1,5 @@
+"""`python -m paymux`."""
+
+from paymux.cli import main
+
+main()

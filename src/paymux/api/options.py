@@ -1,0 +1,159 @@
+"""`GET /options`: the payment methods for an amount, a currency and a channel (O1, O2; merchant-api 3.1)."""
+
+from __future__ import annotations
+
+import base64
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from paymux.accounts import service as accounts
+from paymux.accounts.model import ProviderAccount
+from paymux.api.answers import answer
+from paymux.api.authority import merchant
+from paymux.api.documents import operation
+from paymux.connectors.facts import CodeFacts, ProviderFacts
+from paymux.connectors.registry import UnknownCode, provider_of
+from paymux.money import Money, is_currency, minor_units, plain, quantum
+from paymux.orders import rules
+from paymux.orders.core import Core
+from paymux.orders.errors import ApiError, BodyFaults
+from paymux.orders.views import number
+
+router = APIRouter(tags=["options"])
+WEEKS_PER_MONTH = Decimal("4.345")
+
+
+@router.get("/options", **operation("get_options", None, 200, {400, 401, 403}))
+async def options(request: Request) -> Response:
+    """The methods that a shopper may pay with, in display order. Query: amount, currency, channel?, isCapable?"""
+    owner = await merchant(request, "api-user", "merchant")
+    core: Core = request.app.state.core
+    total, channel, images = _query(request)
+    async with core.database.connection() as held:
+        if channel and not await accounts.channel_exists(held, owner.id, channel):
+            raise ApiError(f"channel {channel} is unknown", code="unknown_channel")
+        found = await accounts.provider_accounts(held, core.keyring, owner.id, channel)
+    shown = []
+    for account in sorted(found, key=lambda a: (a.priority, a.code)):
+        try:
+            provider, code = provider_of(account.code)
+        except UnknownCode:
+            continue
+        if _offered(core, account, provider.facts, code, total):
+            shown.append(_option(core, account, provider.facts, code, total, images))
+    return answer(shown)
+
+
+def _query(request: Request) -> tuple[Money, str, bool]:
+    faults, given = [], request.query_params
+    currency = given.get("currency", "")
+    if not is_currency(currency):
+        faults.append("currency must be a valid ISO4217 currency code")
+    amount = Decimal(0)
+    try:
+        text = given.get("amount", "")
+        amount = Decimal(text) if text.isascii() and len(text) <= 30 else Decimal("nan")
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        faults.append("amount must be a number")
+    elif not 1 <= amount <= Decimal(10) ** 9:
+        faults.append("amount must be at least 1 and at most 1000000000")
+    capable = given.get("isCapable", "false").lower()
+    if capable not in ("true", "false", ""):
+        faults.append("isCapable must be true or false")
+    if faults:
+        raise BodyFaults(faults)
+    return Money(amount, currency), given.get("channel", ""), capable == "true"
+
+
+def _offered(core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money) -> bool:
+    least, most = rules.limits(code, account)
+    usable = core.settings.sandbox or (
+        facts.retired is None and (facts.confidence != "unverified" or bool(account.credentials.get("endpoint")))
+    )
+    return (
+        account.active
+        and usable
+        and (not code.currencies or total.currency in code.currencies)
+        and least <= total.amount <= most
+    )
+
+
+def _option(
+    core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money, image: bool
+) -> dict[str, Any]:
+    count = code.instalments.count if code.instalments else 1
+    weeks = code.instalments.weeks if code.instalments else Decimal(1)
+    unit = code.instalments.unit if code.instalments else "weeks"
+    step = quantum(minor_units(total.currency))
+    each = (total.amount / count).quantize(step)
+    term = weeks * count
+    least, most = rules.limits(code, account)
+    terms = (code.terms or "Pay {currency} {instalment} in {count} instalments with {title}.").format(
+        currency=total.currency, instalment=each, count=count, amount=total.amount, title=code.title
+    )
+    weekly = (total.amount / term).quantize(step)
+    monthly = min(total.amount, (total.amount / term * WEEKS_PER_MONTH).quantize(step))
+    shown: dict[str, Any] = {
+        "terms": terms,
+        "name": code.code,
+        "title": code.title,
+        "imageUrl": f"{core.settings.base_url}/images/providers/{code.code}.svg",
+        "instalment": {"rate": _rate(each, total.currency), "termDuration": count, "termUnit": unit},
+        "monthlyCost": _rate(monthly, total.currency),
+        "weeklyCost": _rate(weekly, total.currency),
+        "termDurationInMonths": number((term / WEEKS_PER_MONTH).quantize(Decimal("0.01"))),
+        "termDurationInWeeks": number(term),
+        "recommended": False,
+        "checkoutConfig": {
+            "content": "",
+            "iframeUrl": "",
+            "button": {"type": "global", "text": "Checkout", "color": "#FFFFFF", "background": facts.colour,
+                       "position": "left", "size": "small"},
+            "termsCondition": {"type": "none", "content": "", "linkText": "Terms & Condition"},
+        },
+        "currency": total.currency,
+        "minAmount": plain(least),
+        "maxAmount": plain(most),
+        "priority": str(account.priority),
+        "interestRate": "0",
+        "lateFeesAllowed": False,
+        "customerFeesAllowed": False,
+        "interestRateAllowed": False,
+        "ratings": 0,
+        "ratingsAvailabilityStatus": False,
+        "requiredFields": list(code.required),
+        "verified": facts.confidence != "unverified",
+    }  # fmt: skip
+    if image:
+        shown["image"] = base64.b64encode(mark(facts, code).encode()).decode()
+    return shown
+
+
+def _rate(amount: Decimal, currency: str) -> dict[str, Any]:
+    return {"amount": number(amount), "currency": currency}
+
+
+def mark(facts: ProviderFacts, code: CodeFacts) -> str:
+    """A neutral generated mark: the method's name on its provider's colour."""
+    name = code.title.replace("&", "&amp;").replace("<", "&lt;")
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="48" viewBox="0 0 160 48" role="img">'
+        f'<rect width="160" height="48" rx="8" fill="{facts.colour}"/>'
+        '<text x="80" y="30" text-anchor="middle" font-family="system-ui,sans-serif" font-size="15" font-weight="600"'
+        f' textLength="{min(144, 9 * len(name))}" lengthAdjust="spacingAndGlyphs" fill="#fff">{name}</text></svg>'
+    )
+
+
+@router.get("/images/providers/{code}.svg", include_in_schema=False)
+async def image(code: str) -> Response:
+    """The mark of a payment method."""
+    try:
+        provider, facts = provider_of(code)
+    except UnknownCode:
+        raise ApiError("There is no such payment method", code="not_found", status=404) from None
+    return Response(mark(provider.facts, facts), media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})

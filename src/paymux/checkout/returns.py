@@ -1,0 +1,105 @@
+"""The shopper's return: a hint leads to asking, a signed one is decided on; then back to the merchant (T1, T2, R1, R2)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+import structlog
+from yarl import URL
+
+from paymux.accounts import service as accounts
+from paymux.connectors import contract as c
+from paymux.orders import calls, clockwork, opening, reports, store
+from paymux.orders.core import Core, facts_of
+from paymux.orders.decide import Deciding, deciding
+from paymux.orders.model import Kind, Order, Status
+
+log = structlog.get_logger()
+
+
+def return_hash(secret: str, status: str, reference: str) -> str:
+    """The `hash` of a return: lower-case hex HMAC-SHA512 over `status|reference`, key as UTF-8 text (R1)."""
+    return hmac.new(secret.encode(), f"{status}|{reference}".encode(), hashlib.sha512).hexdigest()
+
+
+async def shopper_returned(core: Core, order: Order, query: Mapping[str, str]) -> Order:
+    """Learn what a return is worth and decide on it; the order as it is then."""
+    if order.session is None or order.status.final:
+        return order
+    async with core.database.transaction() as tx:
+        connector = await core.connector(tx, order)
+    try:
+        said = connector.read_return(query, opening.checkout_of(order))
+    except c.Forged:
+        log.warning("return.forged", order=order.id)
+        said = c.Ask()
+    if isinstance(said, c.Report):
+        report = said
+        decision = await deciding(core, order.id, "return", lambda desk: reports.apply_report(desk, report))
+        return (await calls.run_all(core, decision)).order
+    return await _ask(core, order, said)
+
+
+async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
+    foreign = hint.session is not None and hint.session != order.session
+
+    async def note(desk: Deciding) -> None:
+        if foreign:
+            # Another order's return proves nothing of this one: recorded, and ignored (T1).
+            await desk.note("foreign_return", detail={"named": str(hint.session)[:64]})
+        elif not hint.left:
+            await desk.completed()
+        if hint.approved and not foreign and desk.facts.capabilities.confirm:
+            await reports.approved(desk)
+
+    decision = await deciding(core, order.id, "return", note)
+    confirming = bool(decision.run)
+    order = (await calls.run_all(core, decision)).order
+    if not order.status.final and not confirming:
+        asked = await clockwork.ask(core, order, "return")
+        order = asked.order if asked else order
+    return await _settled(core, order)
+
+
+async def _settled(core: Core, order: Order) -> Order:
+    """Wait a little for a confirm or capture that somebody else is at: the shopper should see its result."""
+    ends = asyncio.get_running_loop().time() + core.settings.race_wait
+    while not order.status.final and asyncio.get_running_loop().time() < ends:
+        async with core.database.transaction() as tx:
+            order = await store.order_by_id(tx, order.id)
+            busy = [
+                op for op in await store.operations(tx, order.id)
+                if op.pending and op.kind in (Kind.CONFIRM, Kind.CAPTURE) and await store.leased(tx, op)
+            ]  # fmt: skip
+        if order.status.final or not busy:
+            break
+        await asyncio.sleep(0.1)
+    return order
+
+
+async def merchant_url(core: Core, order: Order) -> str | None:
+    """Where the shopper goes: the order's or the merchant's own URL with hash and status; None: our result page (R2)."""
+    async with core.database.transaction() as tx:
+        merchant = await accounts.merchant_by_id(tx, order.merchant_id)
+        secret = await accounts.payment_secret(tx, core.keyring, order.merchant_id)
+    target = order.redirect_url or merchant.redirect_url
+    if target is None:
+        return None
+    status = "CANCELLED" if order.status is Status.CANCELED else str(order.status)
+    if order.status is Status.INITIATED:
+        status = "PENDING"
+    added = {
+        "hash": return_hash(secret, status, order.reference),
+        "reference": order.reference,
+        "status": status,
+        "providerReference": order.payment_id or order.session or "",
+    }
+    return str(URL(target).extend_query(added))
+
+
+def title_of(order: Order) -> str:
+    """The provider's name, for pages."""
+    return facts_of(order).codes[order.code].title

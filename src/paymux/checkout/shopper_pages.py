@@ -1,0 +1,80 @@
+"""The shopper's pages: /return, /checkout and the plain result page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from paymux.checkout import returns
+from paymux.orders import clockwork, store
+from paymux.orders.core import Core
+from paymux.orders.create import redirect_url
+from paymux.orders.model import Order, Status
+
+router = APIRouter(include_in_schema=False)
+_PAGES = Environment(loader=PackageLoader("paymux.checkout", "pages"), autoescape=select_autoescape())
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def _page(name: str, status: int = 200, **fields: object) -> HTMLResponse:
+    return HTMLResponse(_PAGES.get_template(name).render(**fields), status_code=status, headers=_HEADERS)
+
+
+async def _order(core: Core, token: str) -> Order | None:
+    async with core.database.connection() as held:
+        return await store.order_by_token(held, token) if len(token) < 100 else None
+
+
+@router.api_route("/return/{order_token}", methods=["GET", "POST"])
+async def come_back(request: Request, order_token: str) -> Response:
+    """The shopper comes back from the provider; repeats lead to the same place (R2)."""
+    core: Core = request.app.state.core
+    order = await _order(core, order_token)
+    if order is None:
+        return _page("gone.html", 404)
+    query = {key: value for key, value in request.query_params.items() if len(value) < 4096}
+    if request.method == "POST":
+        query |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+    order = await returns.shopper_returned(core, order, query)
+    return await _onwards(core, order)
+
+
+async def _onwards(core: Core, order: Order) -> Response:
+    target = await returns.merchant_url(core, order)
+    if target is not None:
+        return RedirectResponse(target, 303, headers=_HEADERS)
+    return _page("result.html", order=order, title=returns.title_of(order), word=_WORDS[order.status])
+
+
+@router.get("/checkout/{order_token}")
+async def waiting(request: Request, order_token: str) -> Response:
+    """Our own page before the provider's: tries a lost create again, forwards, or ends (U2)."""
+    core: Core = request.app.state.core
+    order = await _order(core, order_token)
+    if order is None:
+        return _page("gone.html", 404)
+    if order.checkout_url is None and not order.status.final and order.authorised is None:
+        order = await clockwork.retry_create(core, order)
+    if order.status.final or order.authorised is not None:
+        return await _onwards(core, order)
+    if order.checkout_form is not None:
+        return _page("form.html", order=order, title=returns.title_of(order))
+    if order.checkout_url is not None:
+        return RedirectResponse(redirect_url(core, order), 303, headers=_HEADERS)
+    return _page("waiting.html", title=returns.title_of(order))
+
+
+_WORDS = {
+    Status.INITIATED: "Your payment is being prepared.",
+    Status.PENDING: "Your payment is not decided yet. The shop will tell you.",
+    Status.SUCCESSFUL: "Thank you, your payment was successful.",
+    Status.DECLINED: "Your payment was declined. You have not been charged.",
+    Status.CANCELED: "Your payment was cancelled. You have not been charged.",
+    Status.ERROR: "Something went wrong. You have not been charged.",
+}
