@@ -94,3 +94,8 @@ def plain(amount: Decimal) -> str:
     """A decimal without exponent or trailing zeros, as the details endpoint shows it: `240`, `7.5`."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact(amount: Decimal) -> Decimal:
+    """The same amount without trailing zeros, as a database or a provider may have added."""
+    return Decimal(plain(amount))

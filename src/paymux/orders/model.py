@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from paymux.money import Money, plain
+from paymux.money import Money, exact
 from paymux.platform.database import Record
 
 
@@ -56,11 +56,6 @@ class Kind(StrEnum):
 
 
 ZERO = Decimal(0)
-
-
-def exact(amount: Decimal) -> Decimal:
-    """The same amount without the database's trailing zeros."""
-    return Decimal(plain(amount))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,148 @@
+"""Access tokens: JWTs of 24 hours, signed with a rotatable key (K2). And the customer session tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OctKey
+
+from paymux.accounts import service, store
+from paymux.platform.clock import Clock
+from paymux.platform.database import Database
+from paymux.platform.encryption import KeyRing
+from paymux.platform.settings import Settings
+
+LIFE = 86_400
+SESSION_LIFE = 604_800
+AUDIENCE = "paymux"
+ALGORITHM = "ES256"
+SCOPES = ("api-user", "merchant")
+
+
+class TokenRefused(Exception):
+    """`POST /token` says no, in the words of RFC 6749 section 5.2."""
+
+    def __init__(self, error: str, description: str, status: int) -> None:
+        super().__init__(description)
+        self.error, self.description, self.status = error, description, status
+
+
+class TokenInvalid(Exception):
+    """An access token that is not one of ours, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who an access token stands for."""
+
+    merchant_id: str
+    client_id: str
+    scopes: tuple[str, ...]
+
+
+class AccessTokens:
+    """Issues and verifies access tokens; keeps the keys of this process, re-read when an unknown one shows up."""
+
+    def __init__(self, database: Database, keyring: KeyRing, clock: Clock, settings: Settings) -> None:
+        self._database, self._keyring, self._issuer = database, keyring, settings.base_url
+        self._private: ECKey | None = None
+        self._public: KeySet | None = None
+        self._lock = asyncio.Lock()
+
+    async def grant(self, *, client_id: str, client_secret: str, grant_type: str, scope: str) -> dict[str, Any]:
+        """The answer of `POST /token`. Raises TokenRefused."""
+        if grant_type != "client_credentials":
+            error = "unsupported_grant_type" if grant_type else "invalid_request"
+            raise TokenRefused(error, "grant_type must be client_credentials", 400)
+        if not client_id or not client_secret:
+            raise TokenRefused("invalid_request", "client_id and client_secret are required", 400)
+        scopes = tuple(dict.fromkeys(scope.split())) or ("api-user",)
+        if any(one not in SCOPES for one in scopes):
+            raise TokenRefused("invalid_scope", f"scope must be {' or '.join(SCOPES)}", 400)
+        async with self._database.connection() as held:
+            merchant = await service.client_secret_fits(held, self._keyring, client_id[:200], client_secret[:500])
+        if merchant is None:
+            raise TokenRefused("invalid_client", "client_id or client_secret is wrong", 401)
+        key = await self._signing_key()
+        now = int(datetime.now(UTC).timestamp())
+        claims = {
+            "iss": self._issuer, "aud": AUDIENCE, "sub": merchant.client_id, "merchant_id": merchant.id,
+            "scope": " ".join(scopes), "iat": now, "exp": now + LIFE, "jti": secrets.token_hex(8),
+        }  # fmt: skip
+        token = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, claims, key)
+        return {"access_token": token, "expires_in": LIFE, "token_type": "Bearer", "scope": " ".join(scopes)}
+
+    async def verify(self, token: str) -> Principal:
+        """Whose access token this is. Raises TokenInvalid."""
+        if len(token) > 4096:
+            raise TokenInvalid("too long")
+        for fresh in (False, True):
+            keys = await self._public_keys(fresh=fresh)
+            try:
+                found = jwt.decode(token, keys, algorithms=[ALGORITHM])
+                _CLAIMS.validate(found.claims)
+            except (JoseError, ValueError, KeyError, TypeError) as fault:
+                if fresh or not isinstance(fault, ValueError | KeyError):
+                    raise TokenInvalid(type(fault).__name__) from fault
+                continue
+            claims = found.claims
+            return Principal(str(claims["merchant_id"]), str(claims["sub"]), tuple(str(claims["scope"]).split()))
+        raise TokenInvalid("no such key")
+
+    async def jwks(self) -> dict[str, Any]:
+        """The public keys, as published at `/.well-known/jwks.json`."""
+        await self._signing_key()
+        async with self._database.connection() as held:
+            return {"keys": [row["public_jwk"] for row in await store.signing_keys(held)]}
+
+    async def _signing_key(self) -> ECKey:
+        async with self._lock:
+            if self._private is None:
+                await self._load()
+            assert self._private is not None
+            return self._private
+
+    async def _public_keys(self, *, fresh: bool) -> KeySet:
+        async with self._lock:
+            if self._public is None or fresh:
+                await self._load()
+            assert self._public is not None
+            return self._public
+
+    async def _load(self) -> None:
+        async with self._database.transaction() as tx:
+            rows = await store.signing_keys(tx)
+            if not rows:
+                await store.lock_signing_keys(tx)
+                rows = await store.signing_keys(tx)
+            if not rows:
+                made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM, "kid": secrets.token_hex(8)})
+                sealed = self._keyring.seal(made.as_pem(private=True).decode(), "signing-key")
+                await store.add_signing_key(tx, made.kid or "", sealed, dict(made.as_dict(private=False)))
+                rows = await store.signing_keys(tx)
+        pem = self._keyring.unseal(rows[0]["private_sealed"], "signing-key")
+        self._private = ECKey.import_key(pem, {"kid": rows[0]["kid"], "use": "sig", "alg": ALGORITHM})
+        self._public = KeySet([ECKey.import_key(row["public_jwk"]) for row in rows])
+
+
+_CLAIMS = jwt.JWTClaimsRegistry(
+    aud={"essential": True, "value": AUDIENCE}, exp={"essential": True}, merchant_id={"essential": True},
+    scope={"essential": True}, sub={"essential": True},
+)  # fmt: skip
+
+
+def issue_customer_session(keyring: KeyRing, merchant_id: str, identifier: str) -> tuple[str, int]:
+    """A customer session token and its life in seconds. The identifier may be a secret: only a keyed digest is kept."""
+    now = int(datetime.now(UTC).timestamp())
+    key = OctKey.import_key(keyring.digest("customer-session-key"))
+    claims = {
+        "customerIdentifier": keyring.digest(f"customer|{merchant_id}|{identifier}"), "merchantId": merchant_id,
+        "iat": now, "exp": now + SESSION_LIFE,
+    }  # fmt: skip
+    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, key), SESSION_LIFE

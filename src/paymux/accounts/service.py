@@ -1,0 +1,211 @@
+"""Merchants, their secrets and their accounts at providers: made, changed, read. Everything scoped to its merchant (K3)."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from paymux.accounts import store
+from paymux.accounts.model import Merchant, NewMerchant, ProviderAccount
+from paymux.connectors.contract import Account
+from paymux.connectors.registry import provider_of
+from paymux.money import exact
+from paymux.platform.clock import Clock
+from paymux.platform.database import Connection, Record, from_json, to_json
+from paymux.platform.encryption import KeyRing
+from paymux.platform.identifiers import new_id, new_secret
+from paymux.platform.settings import Settings
+
+OLD_SECRET_LIFE = timedelta(hours=24)
+_SEALED_FOR = {"payment": "payment-secret", "webhook": "webhook-secret"}
+
+
+class AccountFault(ValueError):
+    """What was asked of an account can't be: the sentence names the field and the rule."""
+
+
+async def stamp_mode(tx: Connection, settings: Settings) -> None:
+    """Stamp the database with our mode, or refuse the other one (K4). Raises AccountFault."""
+    stamped = await store.stamp(tx, str(settings.mode))
+    if stamped != str(settings.mode):
+        raise AccountFault(f"This database belongs to a {stamped} installation and refuses mode {settings.mode}.")
+
+
+def _merchant(row: Record) -> Merchant:
+    return Merchant(**dict(row))
+
+
+async def merchant_by_id(tx: Connection, merchant_id: str) -> Merchant:
+    """A merchant that is known to exist."""
+    return _merchant(await store.merchant(tx, merchant_id))
+
+
+async def find_merchant(tx: Connection, name: str) -> Merchant:
+    """A merchant by client id or merchant id. Raises AccountFault."""
+    row = await store.merchant_by_client(tx, name) or await store.merchant(tx, name)
+    if row is None:
+        raise AccountFault(f"There is no merchant {name}.")
+    return _merchant(row)
+
+
+async def merchant_by_client(tx: Connection, client_id: str) -> Merchant | None:
+    row = await store.merchant_by_client(tx, client_id)
+    return _merchant(row) if row else None
+
+
+async def create_merchant(
+    tx: Connection, keyring: KeyRing, clock: Clock, name: str, *, merchant_id: str | None = None,
+    client_id: str | None = None, known: Mapping[str, str] | None = None,
+) -> NewMerchant:  # fmt: skip
+    """Make a merchant with secrets of his own. Raises AccountFault when the client id is taken."""
+    merchant_id, client_id = merchant_id or new_id("mer"), client_id or f"cli_{secrets.token_hex(12)}"
+    if not await store.insert_merchant(tx, merchant_id, name, client_id, clock.now()):
+        raise AccountFault(f"Client id {client_id} is taken.")
+    made = {kind: (known or {}).get(kind) or new_merchant_secret(kind) for kind in ("client", "payment", "webhook")}
+    for kind, secret in made.items():
+        await _add_secret(tx, keyring, merchant_id, kind, secret)
+    return NewMerchant(
+        merchant=await merchant_by_id(tx, merchant_id), client_secret=made["client"], payment_secret=made["payment"],
+        webhook_secret=made["webhook"],
+    )  # fmt: skip
+
+
+def new_merchant_secret(kind: str) -> str:
+    """A new secret: client and payment 256 bits URL-safe, webhook as Standard Webhooks writes them."""
+    if kind == "webhook":
+        return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return new_secret({"client": "sec", "payment": "pay"}[kind], 256)
+
+
+async def _add_secret(tx: Connection, keyring: KeyRing, merchant_id: str, kind: str, secret: str) -> None:
+    if kind == "client":
+        await store.add_secret(tx, new_id("sec"), merchant_id, kind, client_digest(keyring, merchant_id, secret), None)
+    else:
+        await store.add_secret(tx, new_id("sec"), merchant_id, kind, None, keyring.seal(secret, _SEALED_FOR[kind]))
+
+
+def client_digest(keyring: KeyRing, merchant_id: str, secret: str) -> str:
+    """The keyed hash of a client secret, the only trace of it that is kept (K3)."""
+    return keyring.digest(f"client-secret|{merchant_id}|{secret}")
+
+
+async def rotate(tx: Connection, keyring: KeyRing, merchant_id: str, kind: str) -> str:
+    """A new secret of a kind. The old client and webhook secrets go on for 24 h, the payment secret ends at once."""
+    await store.end_secrets(tx, merchant_id, kind, timedelta(0) if kind == "payment" else OLD_SECRET_LIFE)
+    secret = new_merchant_secret(kind)
+    await _add_secret(tx, keyring, merchant_id, kind, secret)
+    return secret
+
+
+async def set_merchant(tx: Connection, merchant_id: str, **changes: Any) -> None:
+    """Change `redirect_url`, `webhook_url` (None unsets) or `raw_provider_response`."""
+    if changes:
+        await store.update_merchant(tx, merchant_id, **changes)
+
+
+async def client_secret_fits(tx: Connection, keyring: KeyRing, client_id: str, client_secret: str) -> Merchant | None:
+    """The merchant of a client id and secret; None when either is wrong, in the same time."""
+    merchant = await merchant_by_client(tx, client_id)
+    rows = await store.secrets(tx, merchant.id if merchant else "", "client")
+    digest = client_digest(keyring, merchant.id if merchant else "", client_secret)
+    fits = [secrets.compare_digest(row["secret_hash"], digest) for row in rows]
+    return merchant if any(fits) else None
+
+
+async def payment_secret(tx: Connection, keyring: KeyRing, merchant_id: str) -> str:
+    """The secret that signs returns (R1)."""
+    return keyring.unseal((await store.secrets(tx, merchant_id, "payment"))[0]["secret_sealed"], _SEALED_FOR["payment"])
+
+
+async def webhook_secrets(tx: Connection, keyring: KeyRing, merchant_id: str) -> list[str]:
+    """The secrets that sign webhooks, newest first: two for 24 h after a rotation (W3)."""
+    rows = await store.secrets(tx, merchant_id, "webhook")
+    return [keyring.unseal(row["secret_sealed"], _SEALED_FOR["webhook"]) for row in rows]
+
+
+add_channel = store.add_channel
+channel_exists = store.channel_exists
+
+
+async def set_provider_account(
+    tx: Connection, keyring: KeyRing, clock: Clock, settings: Settings, merchant_id: str, code: str, *,
+    environment: str, credentials: Mapping[str, str], channel: str = "", min_amount: Decimal | None = None,
+    max_amount: Decimal | None = None, priority: int = 100, active: bool = True,
+) -> ProviderAccount:  # fmt: skip
+    """Make or change a merchant's account at a provider. Raises AccountFault, UnknownCode."""
+    facts = provider_of(code)[0].facts
+    wrong = [f"{name} is not a credential of {code}" for name in credentials if name not in facts.credentials]
+    wrong += [
+        f"{name} is required by {code}"
+        for name, fact in facts.credentials.items()
+        if fact.required and not credentials.get(name)
+    ]
+    if environment == "sandbox" and not settings.sandbox:
+        wrong.append("environment sandbox exists in sandbox mode only")
+    if environment == "live" and facts.retired is not None:
+        wrong.append(f"{facts.title} has closed ({facts.retired.date}) and takes no payments any more")
+    if channel and not await store.channel_exists(tx, merchant_id, channel):
+        wrong.append(f"channel {channel} is unknown; make it with: paymux channels add")
+    if wrong:
+        raise AccountFault("; ".join(wrong))
+    row = await store.put_account(
+        tx, id=new_id("pac"), merchant_id=merchant_id, channel=channel, code=code, environment=environment,
+        credentials_sealed=keyring.seal(to_json(dict(credentials)), "credentials"), event_key=new_secret("pek"),
+        min_amount=min_amount, max_amount=max_amount, priority=priority, active=active, created_at=clock.now(),
+    )  # fmt: skip
+    return _account(keyring, row)
+
+
+def _account(keyring: KeyRing, row: Record) -> ProviderAccount:
+    least, most = row["min_amount"], row["max_amount"]
+    return ProviderAccount(
+        id=row["id"], merchant_id=row["merchant_id"], channel=row["channel"], code=row["code"],
+        environment=row["environment"], event_key=row["event_key"], priority=row["priority"], active=row["active"],
+        min_amount=None if least is None else exact(least), max_amount=None if most is None else exact(most),
+        credentials=from_json(keyring.unseal(row["credentials_sealed"], "credentials")),
+    )  # fmt: skip
+
+
+async def provider_accounts(tx: Connection, keyring: KeyRing, merchant_id: str, channel: str) -> list[ProviderAccount]:
+    """A merchant's provider accounts on a channel; channels inherit nothing (merchant-api 5.6)."""
+    return [_account(keyring, row) for row in await store.accounts(tx, merchant_id, channel)]
+
+
+async def provider_account(tx: Connection, keyring: KeyRing, merchant_id: str, account_id: str) -> ProviderAccount:
+    return _account(keyring, await store.account(tx, merchant_id, account_id))
+
+
+async def account_for(
+    tx: Connection, keyring: KeyRing, merchant_id: str, channel: str, code: str
+) -> ProviderAccount | None:
+    row = await store.account_for(tx, merchant_id, channel, code)
+    return _account(keyring, row) if row else None
+
+
+async def account_by_event_key(tx: Connection, keyring: KeyRing, event_key: str) -> ProviderAccount | None:
+    row = await store.account_by_event_key(tx, event_key)
+    return _account(keyring, row) if row else None
+
+
+async def account_by_id(tx: Connection, keyring: KeyRing, account_id: str) -> ProviderAccount:
+    return _account(keyring, await store.account_by_id(tx, account_id))
+
+
+def connector_account(settings: Settings, account: ProviderAccount) -> Account:
+    """What a connector is given: facts, credentials, and base URLs by the account's environment."""
+    provider, code = provider_of(account.code)
+    hosts = {}
+    for name, host in {**provider.facts.hosts, **code.hosts}.items():
+        if account.environment == "sandbox":
+            hosts[name] = f"{settings.sandbox_base_url}/{provider.name}" + ("" if name == "api" else f"-{name}")
+        else:
+            hosts[name] = (host.live if account.environment == "live" else host.test).rstrip("/")
+    if provider.name in settings.provider_hosts:
+        hosts["api"] = settings.provider_hosts[provider.name].rstrip("/")
+    return Account(
+        code=code, facts=provider.facts, credentials=account.credentials, hosts=hosts, live=account.environment == "live"
+    )

@@ -1,0 +1,71 @@
+"""All SQL of the outbox, its deliveries and their attempts: an event and its delivery are separate facts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from paymux.platform.database import Connection, Record
+
+
+async def insert_event(tx: Connection, **columns: Any) -> None:
+    names = ", ".join(columns)
+    places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+    await tx.execute(f"INSERT INTO outbox_events ({names}) VALUES ({places})", *columns.values())  # noqa: S608
+
+
+async def insert_delivery(
+    tx: Connection, delivery_id: str, event_id: str, merchant_id: str, url: str, now: datetime
+) -> None:
+    await tx.execute(
+        "INSERT INTO deliveries (id, event_id, merchant_id, url, state, next_at) VALUES ($1,$2,$3,$4,'waiting',$5)",
+        delivery_id, event_id, merchant_id, url, now,
+    )  # fmt: skip
+
+
+async def delivery(tx: Connection, delivery_id: str) -> Record | None:
+    """A delivery with its event and, where the event carries one, the sealed payment token."""
+    return await tx.fetchrow(
+        "SELECT d.id, d.merchant_id, d.url, d.state, d.attempts, e.event, e.body_sealed, t.token_sealed FROM deliveries d"
+        " JOIN outbox_events e ON e.id = d.event_id LEFT JOIN payment_tokens t ON t.id = e.token_id WHERE d.id = $1",
+        delivery_id,
+    )
+
+
+async def add_attempt(
+    tx: Connection, delivery_id: str, number: int, status: int | None, fault: str | None, started: datetime,
+    milliseconds: int,
+) -> None:  # fmt: skip
+    await tx.execute(
+        "INSERT INTO delivery_attempts VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT DO NOTHING",
+        delivery_id, number, status, fault, started, milliseconds,
+    )  # fmt: skip
+
+
+async def settle(tx: Connection, delivery_id: str, state: str, attempts: int, next_at: datetime | None, now: datetime) -> None:
+    await tx.execute(
+        "UPDATE deliveries SET state = $2, attempts = $3, next_at = $4,"
+        " delivered_at = CASE WHEN $2 = 'delivered' THEN $5 ELSE delivered_at END WHERE id = $1",
+        delivery_id, state, attempts, next_at, now,
+    )  # fmt: skip
+
+
+async def deliveries(tx: Connection, merchant_id: str, state: str | None, limit: int) -> list[Record]:
+    """A merchant's deliveries, newest first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT d.id, e.event, e.order_id, e.sequence, d.state, d.attempts, d.next_at, d.delivered_at FROM deliveries d"
+        " JOIN outbox_events e ON e.id = d.event_id WHERE d.merchant_id = $1 AND ($2::text IS NULL OR d.state = $2)"
+        " ORDER BY d.id DESC LIMIT $3",
+        merchant_id, state, limit,
+    )  # fmt: skip
+    return rows
+
+
+async def reopen(tx: Connection, merchant_id: str, delivery_id: str, now: datetime) -> bool:
+    """Make a delivery wait again, for a replay."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE deliveries SET state = 'waiting', next_at = $3 WHERE id = $1 AND merchant_id = $2 RETURNING true",
+            delivery_id, merchant_id, now,
+        )  # fmt: skip
+    )

@@ -1,0 +1,1 @@
+"""Alembic asks for this file; `paymux.platform.migrations.upgrade` runs the environment itself."""
