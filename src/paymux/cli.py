@@ -73,6 +73,14 @@ def upgrade() -> None:
     typer.echo(f"The database is at {asyncio.run(run_upgrade(database_url(Settings())))}.")
 
 
+@db.command("prepare", hidden=True)
+def prepare() -> None:
+    """Upgrade, and seed the demo merchant in sandbox mode: what `paymux dev` does before it starts the rest."""
+    from paymux.supervisor import prepare as run_prepare
+
+    _run(run_prepare(_settings()))
+
+
 @review.command("list")
 def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
     """Orders that software alone can't settle, and why."""

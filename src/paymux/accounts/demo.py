@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paymux.accounts import service, store
-from paymux.connectors.registry import all_codes, simulator_module
+from paymux.connectors.registry import Provider, all_codes, simulator_module
 from paymux.platform.clock import Clock
 from paymux.platform.database import Database
 from paymux.platform.encryption import KeyRing
@@ -42,10 +42,11 @@ async def seed(database: Database, keyring: KeyRing, clock: Clock, settings: Set
             )  # fmt: skip
 
 
-def simulator_credentials(provider: object) -> dict[str, str]:
+def simulator_credentials(provider: Provider) -> dict[str, str]:
     """The credentials that a provider's simulator accepts."""
-    module = simulator_module(provider)  # type: ignore[arg-type]
+    module = simulator_module(provider)
     for item in vars(module).values():
-        if isinstance(item, type) and item.__module__ == module.__name__ and getattr(item, "credentials", None):
-            return dict(item.credentials)
+        accepted = getattr(item, "credentials", None)
+        if isinstance(item, type) and item.__module__ == module.__name__ and accepted:
+            return dict(accepted)
     return {}

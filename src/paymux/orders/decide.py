@@ -32,7 +32,7 @@ EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDAT
 
 def backoff(tries: int) -> timedelta:
     """How long until the next question: 30 s doubling to 600 s (U1)."""
-    return min(FIRST_POLL * 2 ** min(tries, 10), LAST_POLL)
+    return min(FIRST_POLL * (1 << min(tries, 10)), LAST_POLL)
 
 
 def deadline_of(order: Order) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from paymux.connectors import contract as c
 from paymux.orders import store
@@ -113,7 +114,7 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
         for op in settled:
             await desk.failed(op, "cancelled", "the payment was voided at the provider")
         return
-    changes = {"payment_id": order.payment_id or paid.payment_id, "connector_state": {**order.connector_state, **paid.state}}
+    changes: dict[str, Any] = {"payment_id": order.payment_id or paid.payment_id, "connector_state": {**order.connector_state, **paid.state}}
     if order.session is None and paid.session is not None:
         changes["session"] = paid.session
     if paid.authorised_until is not None:

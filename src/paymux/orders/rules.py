@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Optional
 
 from pydantic import ValidationError, create_model
 
@@ -19,11 +19,11 @@ from paymux.platform.callback_guard import check_callback_url
 from paymux.platform.settings import Settings
 
 # The same fields, each allowed to be absent: so that the other rules can be checked of a body with faults.
-_Sound: Any = create_model(
-    "SoundFields",
-    __base__=CreateOrder,
-    **{name: (field.annotation | None, field.merge_field_infos(field, default=None)) for name, field in CreateOrder.model_fields.items()},  # type: ignore[call-overload]
-)
+_LENIENT: dict[str, Any] = {
+    name: (Optional[field.annotation], field.merge_field_infos(field, default=None))
+    for name, field in CreateOrder.model_fields.items()
+}
+_Sound: Any = create_model("SoundFields", __base__=CreateOrder, **_LENIENT)
 
 _JSON_KIND: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "number": (int, Decimal), "boolean": (bool,), "object": (dict,), "array": (list,),

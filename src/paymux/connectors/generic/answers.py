@@ -94,10 +94,12 @@ class Operation(_Answer):
     @property
     def move(self) -> ProviderMove | None:
         """The same as a move; None for a kind that is none."""
-        if self.kind not in MoveKind:
+        try:
+            kind = MoveKind(self.kind)
+        except ValueError:
             return None
         return ProviderMove(
-            kind=MoveKind(self.kind), amount=self.amount.amount, provider_id=self.id, status=self.outcome,
+            kind=kind, amount=self.amount.amount, provider_id=self.id, status=self.outcome,
             key=self.key, reason=self.reason,
         )  # fmt: skip
 

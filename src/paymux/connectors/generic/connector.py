@@ -8,9 +8,7 @@ Source: docs/generic-contract.md and docs/generic-contract.openapi.yaml.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paymux.connectors.contract import (
@@ -52,6 +50,7 @@ from paymux.connectors.generic.contract_check import check_contract
 from paymux.connectors.generic.requests import charge_body, checkout_body
 from paymux.connectors.generic.signature import VERSION, VERSION_HEADER, open_secret, signed_headers, verified_event
 from paymux.money import InexactAmount
+from paymux.platform.clock import Clock
 from paymux.platform.database import from_json, to_json
 from paymux.platform.http import Unclear
 
@@ -74,7 +73,7 @@ class Generic(Connector):
         content = b"" if body is None else to_json(body).encode()
         # Real time, not the installation's clock: the service compares it with its own (C1).
         headers = signed_headers(
-            open_secret(self.credentials.get("secret", "")), method, target, key, content, datetime.now(UTC)
+            open_secret(self.credentials.get("secret", "")), method, target, key, content, Clock.real()
         )
         headers[VERSION_HEADER] = VERSION
         if key:
@@ -120,8 +119,7 @@ class Generic(Connector):
     # -- reading ------------------------------------------------------------------------------
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
-        via = query.get("via")
-        return Ask(session=query.get("checkout_id"), left=via == "cancel", completed=via == "success")
+        return Ask(session=query.get("checkout_id"), left=query.get("via") == "cancel")
 
     async def fetch(self, checkout: Checkout) -> Report:
         if checkout.session:
@@ -201,12 +199,11 @@ class Generic(Connector):
         return await check_contract(self)
 
 
-def _exactly(make: Any, *about: Any) -> dict[str, Any]:
+def _exactly(make: Callable[..., dict[str, Any]], *about: object) -> dict[str, Any]:
     try:
-        body: dict[str, Any] = make(*about)
+        return make(*about)
     except InexactAmount as fault:
         raise Refused(str(fault), "inexact_amount") from fault
-    return body
 
 
 def _move_body(move: Move) -> dict[str, Any]:
@@ -232,14 +229,18 @@ def _report(seen: CheckoutSeen, raw: Mapping[str, Any], order_id: str) -> Report
     }
     if seen.payment is not None:
         return _paid(seen, seen.payment, about)
-    reports = {
-        "pending": lambda: Pending(**about, reason=seen.reason, completed=True),
-        "declined": lambda: Declined(**about, reason=seen.reason or "Declined by the provider.", code=seen.code),
-        "cancelled": lambda: Cancelled(**about, reason=seen.reason),
-        "expired": lambda: Expired(**about, reason=seen.reason),
-        "failed": lambda: Broken(**about, reason=seen.reason or "The provider failed.", code=seen.code),
-    }
-    return reports.get(seen.status, lambda: Pending(**about, reason=seen.reason))()
+    reason = seen.reason
+    match seen.status:
+        case "declined":
+            return Declined(**about, reason=reason or "Declined by the provider.", code=seen.code)
+        case "failed":
+            return Broken(**about, reason=reason or "The provider failed.", code=seen.code)
+        case "cancelled":
+            return Cancelled(**about, reason=reason)
+        case "expired":
+            return Expired(**about, reason=reason)
+        case _:
+            return Pending(**about, reason=reason, completed=seen.status == "pending")
 
 
 def _paid(seen: CheckoutSeen, payment: Payment, about: Mapping[str, Any]) -> Paid:
@@ -247,8 +248,7 @@ def _paid(seen: CheckoutSeen, payment: Payment, about: Mapping[str, Any]) -> Pai
     return Paid(
         **about, payment_id=payment.id, total=payment.authorised.money, captured=payment.captured,
         voided=payment.voided, refunded=payment.refunded, expired=payment.expired, moves=moves,
-        authorised_until=payment.authorised_until, surcharge=Decimal(0),
-        token=seen.kept_token, token_failure=seen.token_failure,
+        authorised_until=payment.authorised_until, token=seen.kept_token, token_failure=seen.token_failure,
     )  # fmt: skip
 
 

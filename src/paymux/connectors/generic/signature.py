@@ -1,9 +1,9 @@
 """How both directions of the contract are signed: Standard Webhooks, with a secret per provider account.
 
 Standard Webhooks signs `{webhook-id}.{webhook-timestamp}.{body}`. A body alone does not say which call it belongs
-to, so the `webhook-id` of our requests ends with a digest of method, path and Idempotency-Key: what is
-signed can't be replayed as another call, nor under another key. Events have ids with another prefix, so that neither direction's
-messages pass for the other's.
+to, so the `webhook-id` of our requests ends with a digest of method, path and Idempotency-Key: what is signed
+can't be replayed as another call, nor under another key. Events have ids with another prefix, so that neither
+direction's messages pass for the other's.
 """
 
 from __future__ import annotations

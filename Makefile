@@ -1,0 +1,55 @@
+# paymux: make run | test | test-long | lint | lock. Everything lands in .venv; nothing is installed elsewhere.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test test-long lint lock bench docs browser clean
+
+run: .venv/run.installed
+	@exec $(BIN)/paymux dev
+
+.venv/made: build/check_python.sh
+	@sh build/check_python.sh $(PYTHON)
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# The package is used from its source: a path file and a two-line command, no build step.
+.venv/run.installed: .venv/made requirements.lock build/link_source.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@sh build/link_source.sh
+	@touch $@
+
+.venv/dev.installed: .venv/run.installed requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+browser: .venv/dev.installed
+	@sh build/provide_browser.sh
+
+test: .venv/dev.installed browser
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+
+test-long: .venv/dev.installed browser
+	$(BIN)/pytest -m slow
+
+lint: .venv/dev.installed
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev.installed
+	$(BIN)/python -m bench.run
+
+docs: .venv/run.installed
+	$(BIN)/python -m docs.generate
+
+# Hashed locks that name no index host.
+lock: .venv/dev.installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements.lock
+	$(BIN)/python -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements-dev.lock
+
+clean:
+	rm -rf .venv

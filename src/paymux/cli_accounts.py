@@ -1,0 +1,181 @@
+"""`paymux merchants | channels | provider-accounts`: running it for real before there is a portal."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paymux.accounts import service
+from paymux.connectors.registry import UnknownCode
+from paymux.orders.core import Core
+from paymux.platform import jobs
+from paymux.platform.callback_guard import check_callback_url
+from paymux.platform.database import Connection
+from paymux.platform.settings import Settings
+
+merchants = typer.Typer(no_args_is_help=True, help="Make merchants, rotate their secrets, change their defaults.")
+channels = typer.Typer(no_args_is_help=True, help="A merchant's channels.")
+provider_accounts = typer.Typer(no_args_is_help=True, help="A merchant's accounts at payment providers.")
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+MerchantName = Annotated[str, typer.Argument(help="Client id or merchant id.")]
+
+
+def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: bool) -> None:
+    from paymux.processes import opened
+
+    async def run() -> dict[str, Any]:
+        async with opened(Settings()) as core, core.database.transaction() as tx:
+            return await work(core, tx)
+
+    try:
+        shown = asyncio.run(run())
+    except (service.AccountFault, UnknownCode, ValueError) as fault:
+        message = f"{fault} is no known payment method code" if isinstance(fault, UnknownCode) else str(fault)
+        typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(jsonlib.dumps(shown))
+        return
+    for name, value in shown.items():
+        typer.echo(f"{name:16} {value}")
+
+
+@merchants.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The merchant's name, for people.")],
+    client_id: Annotated[str, typer.Option(help="A client id of your choice; made when not given.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a merchant. His secrets are printed once, and never again."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        made = await service.create_merchant(tx, core.keyring, core.clock, name, client_id=client_id or None)
+        return {
+            "merchantId": made.merchant.id, "clientId": made.merchant.client_id, "clientSecret": made.client_secret,
+            "paymentSecret": made.payment_secret, "webhookSecret": made.webhook_secret,
+        }  # fmt: skip
+
+    _do(work, json)
+
+
+@merchants.command("rotate")
+def rotate(
+    merchant: MerchantName,
+    kind: Annotated[str, typer.Argument(help="client, payment or webhook.")],
+    json: Json = False,
+) -> None:
+    """A new secret. The old client and webhook secrets go on working for 24 hours, the payment secret ends at once."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        if kind not in ("client", "payment", "webhook"):
+            raise service.AccountFault("kind must be client, payment or webhook")
+        found = await service.find_merchant(tx, merchant)
+        return {"merchantId": found.id, f"{kind}Secret": await service.rotate(tx, core.keyring, found.id, kind)}
+
+    _do(work, json)
+
+
+@merchants.command("set")
+def change(
+    merchant: MerchantName,
+    redirect_url: Annotated[str | None, typer.Option(help="Where shoppers go after paying; empty unsets.")] = None,
+    webhook_url: Annotated[str | None, typer.Option(help="Where webhooks go; empty unsets.")] = None,
+    raw_provider_response: Annotated[str | None, typer.Option(help="on or off: the provider's own answer in webhooks.")] = None,
+    json: Json = False,
+) -> None:
+    """Change a merchant's defaults while the server runs."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        found = await service.find_merchant(tx, merchant)
+        changes: dict[str, Any] = {}
+        for name, url in (("redirect_url", redirect_url), ("webhook_url", webhook_url)):
+            if url is not None:
+                if url and (fault := check_callback_url(core.settings, url)):
+                    raise service.AccountFault(f"--{name.replace('_', '-')} {fault}")
+                changes[name] = url or None
+        if raw_provider_response is not None:
+            if raw_provider_response not in ("on", "off"):
+                raise service.AccountFault("--raw-provider-response must be on or off")
+            changes["raw_provider_response"] = raw_provider_response == "on"
+        await service.set_merchant(tx, found.id, **changes)
+        now = await service.merchant_by_id(tx, found.id)
+        return {
+            "merchantId": now.id, "clientId": now.client_id, "redirectUrl": now.redirect_url, "webhookUrl": now.webhook_url,
+            "rawProviderResponse": now.raw_provider_response,
+        }  # fmt: skip
+
+    _do(work, json)
+
+
+@channels.command("add")
+def add_channel(
+    merchant: MerchantName,
+    alias: Annotated[str, typer.Argument(help="The alias that API calls send as `channel`.")],
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    json: Json = False,
+) -> None:
+    """Add a channel to a merchant. It offers only the accounts that are set on it."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        if not 1 <= len(alias) <= 64 or not alias.isprintable():
+            raise service.AccountFault("alias must be 1 to 64 printable characters")
+        found = await service.find_merchant(tx, merchant)
+        await service.add_channel(tx, found.id, alias, name or alias)
+        return {"merchantId": found.id, "channel": alias}
+
+    _do(work, json)
+
+
+@provider_accounts.command("set")
+def set_account(
+    merchant: MerchantName,
+    code: Annotated[str, typer.Argument(help="The payment method's code, e.g. KLARNA.")],
+    environment: Annotated[str, typer.Option(help="test, live, or sandbox (our simulator).")],
+    credentials: Annotated[Path, typer.Option(help="A JSON file with the credentials.", exists=True, dir_okay=False)],
+    channel: Annotated[str, typer.Option(help="A channel's alias; none: the default channel.")] = "",
+    min: Annotated[str, typer.Option(help="Least amount, major units.")] = "",
+    max: Annotated[str, typer.Option(help="Greatest amount, major units.")] = "",
+    priority: Annotated[int, typer.Option(help="1 is shown first.")] = 100,
+    active: Annotated[bool, typer.Option(help="Whether it is offered.")] = True,
+    json: Json = False,
+) -> None:
+    """Make or change a merchant's account at a provider."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        if environment not in ("test", "live", "sandbox"):
+            raise service.AccountFault("--environment must be test, live or sandbox")
+        given = jsonlib.loads(credentials.read_text())
+        if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+            raise service.AccountFault("the credentials file must hold one JSON object of strings")
+        found = await service.find_merchant(tx, merchant)
+        account = await service.set_provider_account(
+            tx, core.keyring, core.clock, core.settings, found.id, code, environment=environment, credentials=given,
+            channel=channel, min_amount=_amount("--min", min), max_amount=_amount("--max", max), priority=priority,
+            active=active,
+        )  # fmt: skip
+        await jobs.enqueue(tx, "provider_account", account.id)
+        return {
+            "account": account.id, "code": account.code, "channel": account.channel, "environment": account.environment,
+            "active": account.active, "eventUrl": f"{core.settings.base_url}/provider-events/{account.event_key}",
+        }  # fmt: skip
+
+    _do(work, json)
+
+
+def _amount(name: str, text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise service.AccountFault(f"{name} must be an amount") from None
+    if not amount.is_finite() or amount < 0:
+        raise service.AccountFault(f"{name} must be an amount of at least 0")
+    return amount

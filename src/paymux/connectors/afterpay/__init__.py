@@ -1,0 +1,1 @@
+"""Afterpay and Clearpay, global API v2."""

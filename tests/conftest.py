@@ -1,0 +1,91 @@
+"""Fixtures: a PostgreSQL per test process, a whole installation per module, and the people of the stories."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from paymux.platform.identifiers import new_id
+from paymux.platform.migrations import upgrade
+from paymux.platform.postgres import EmbeddedPostgres
+from tests.installation import Installation, Merchant, Shopper
+
+Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One embedded server for this test process."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    asyncio.run(upgrade(server.url("paymux")))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def new_database(postgres_server: EmbeddedPostgres) -> Callable[[], Awaitable[str]]:
+    """Makes a fresh migrated database: `url = await new_database()`."""
+
+    async def make() -> str:
+        name = new_id("test")
+        connection = await asyncpg.connect(postgres_server.url("postgres"))
+        try:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE paymux")
+        finally:
+            await connection.close()
+        return postgres_server.url(name)
+
+    return make
+
+
+@pytest.fixture
+async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
+    """A fresh migrated database."""
+    return await new_database()
+
+
+@pytest.fixture(scope="module")
+async def installation(
+    new_database: Callable[[], Awaitable[str]], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """A whole installation, shared by a module's tests; they tell their orders apart by reference."""
+    running = Installation(tmp_path_factory.mktemp("home"), await new_database())
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def merchant(installation: Installation) -> Merchant:
+    return installation.merchant
+
+
+@pytest.fixture
+def shopper(installation: Installation) -> Shopper:
+    return Shopper(installation)
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Ask until the answer is true, at most 20 seconds: for what jobs bring about."""
+
+    async def ask(question: Callable[[], Awaitable[Any]]) -> Any:
+        ends = time.monotonic() + 20
+        while not (answer := await question()):
+            assert time.monotonic() < ends, "it did not come about"
+            await asyncio.sleep(0.05)
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"

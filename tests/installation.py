@@ -1,0 +1,289 @@
+"""A whole installation for tests: real PostgreSQL, the API, the worker and the sandbox over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+from aiohttp import web
+from yarl import URL
+
+from paymux.accounts import demo
+from paymux.api.app import make_app
+from paymux.orders.core import Core
+from paymux.platform.clock import Clock
+from paymux.platform.database import Database, from_json, to_json
+from paymux.platform.encryption import KeyRing
+from paymux.platform.http import HttpClient
+from paymux.platform.settings import Settings
+from paymux.processes import make_worker
+from paymux.sandbox.app import Sandbox, open_store
+
+_NUMBERS = itertools.count(1)
+
+
+def free_port() -> int:
+    """A port that is free on loopback right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Inbox:
+    """A merchant's webhook endpoint: keeps what comes, answers what it is told to."""
+
+    url: str = ""
+    status: int = 200
+    received: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
+
+    def events(self, reference: str, *names: str) -> list[dict[str, Any]]:
+        """The events of an order, in the order of their sequence, each once."""
+        found = {}
+        for headers, body in self.received:
+            event = from_json(body)
+            if event["data"].get("orderReference") == reference and (not names or event["event"] in names):
+                found[headers["webhook-id"]] = event
+        return sorted(found.values(), key=lambda event: event["data"]["sequence"])
+
+
+class Installation:
+    """Everything that `paymux dev` runs, in this process, on free ports."""
+
+    def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
+        defaults: dict[str, Any] = {
+            "home": home, "database_url": database_url, "port": free_port(), "sandbox_port": free_port(),
+            "provider_connect_timeout": 0.5, "provider_timeout": 0.6, "sandbox_hold": 1.0, "sandbox_slow": 0.1,
+            "delivery_timeout": 1.0, "lease": 2.0, "race_wait": 3.0, "shutdown_grace": 1.0,
+        }  # fmt: skip
+        self.settings = Settings(**(defaults | settings))
+        self.inbox = Inbox()
+
+    async def start(self) -> None:
+        """Open everything and wait until it answers."""
+        settings = self.settings
+        self.keyring = KeyRing.load(settings.keys_path or Path(), create=True)
+        self.database = await Database.connect(settings.database_url, 20)
+        self.clock = Clock(movable=True)
+        await demo.seed(self.database, self.keyring, self.clock, settings)
+        client = HttpClient(connect=settings.provider_connect_timeout, total=settings.provider_timeout)
+        self.core = Core(
+            database=self.database, keyring=self.keyring, clock=self.clock, settings=settings, client=client
+        )
+        config = uvicorn.Config(
+            make_app(self.core), host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="off"
+        )
+        self.server = uvicorn.Server(config)
+        self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        self._serving = asyncio.create_task(self.server.serve())
+        self._stop = asyncio.Event()
+        self._working = asyncio.create_task(make_worker(self.core).run(self._stop))
+        self.sandbox_clock = Clock(movable=True)
+
+        async def refresh() -> None:
+            async with self.database.connection() as held:
+                await self.sandbox_clock.refresh(held)
+
+        self.store = open_store(settings.home)
+        self.sandbox = Sandbox(settings, self.store, self.sandbox_clock, refresh=refresh)
+        self._runner = web.AppRunner(self.sandbox.app(), access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", settings.sandbox_port).start()
+        await self._open_inbox()
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        while not self.server.started:
+            await asyncio.sleep(0.01)
+        self.merchant = Merchant(self, demo.CLIENT_ID, "demo-secret")
+        async with self.database.transaction() as tx:
+            await tx.execute("UPDATE merchants SET webhook_url = $1", self.inbox.url)
+
+    async def _open_inbox(self) -> None:
+        async def keep(request: web.Request) -> web.Response:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            self.inbox.received.append((headers, await request.read()))
+            return web.json_response({}, status=self.inbox.status)
+
+        app = web.Application()
+        app.router.add_post("/{path:.*}", keep)
+        self._inbox_runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._inbox_runner.setup()
+        port = free_port()
+        await web.TCPSite(self._inbox_runner, "127.0.0.1", port).start()
+        self.inbox.url = f"http://127.0.0.1:{port}/webhooks"
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self._stop.set()
+        self.server.should_exit = True
+        await asyncio.wait([self._serving, self._working], timeout=10)
+        await self.http.close()
+        await self._runner.cleanup()
+        await self._inbox_runner.cleanup()
+        await self.core.client.close()
+        self.store.close()
+        await self.database.close()
+
+    async def call(self, method: str, url: str, **request: Any) -> Answer:
+        """One HTTP call, redirects not followed."""
+        async with self.http.request(method, url, allow_redirects=False, **request) as answer:
+            text = await answer.read()
+            body: Any = text.decode(errors="replace")
+            if "json" in answer.headers.get("Content-Type", ""):
+                body = from_json(text)
+            return Answer(answer.status, body, dict(answer.headers))
+
+    def ledger(self, reference: str) -> list[tuple[str, Decimal]]:
+        """What moved at the provider for an order: the witness."""
+        return [(row["kind"], Decimal(row["amount"])) for row in self.store.ledger(reference)]
+
+    def balance(self, reference: str) -> Decimal:
+        """Captured less refunded at the provider."""
+        rows = self.ledger(reference)
+        return sum((a for kind, a in rows if kind == "capture"), Decimal(0)) - sum(
+            (a for kind, a in rows if kind == "refund"), Decimal(0)
+        )
+
+    async def fault(self, provider: str, operation: str, fault: str, reference: str | None = None, times: int = 1) -> None:
+        """Order a fault at the sandbox."""
+        body = {"provider": provider, "operation": operation, "fault": fault, "times": times, "reference": reference}
+        answer = await self.call("POST", f"{self.settings.sandbox_base_url}/control/faults", json=body)
+        assert answer.status == 201, answer.body
+
+    async def settle(self, reference: str, outcome: str) -> None:
+        """Decide a pending payment later."""
+        body = {"reference": reference, "outcome": outcome}
+        answer = await self.call("POST", f"{self.settings.sandbox_base_url}/control/settle", json=body)
+        assert answer.status == 200, answer.body
+
+    async def advance(self, seconds: int) -> None:
+        """Move the installation's clock."""
+        answer = await self.merchant.post("/sandbox/clock", {"advance": seconds})
+        assert answer.status == 200, answer.body
+
+
+class Merchant:
+    """A merchant's shop, as the API sees it."""
+
+    def __init__(self, installation: Installation, client_id: str, client_secret: str) -> None:
+        self.installation, self.client_id, self.client_secret = installation, client_id, client_secret
+        self._token = ""
+
+    async def token(self) -> str:
+        """An access token, fetched once."""
+        if not self._token:
+            form = {
+                "client_id": self.client_id, "client_secret": self.client_secret, "grant_type": "client_credentials",
+                "scope": "api-user",
+            }  # fmt: skip
+            answer = await self.installation.call("POST", f"{self.base}/token", data=form)
+            assert answer.status == 200, answer.body
+            self._token = answer.body["access_token"]
+        return self._token
+
+    @property
+    def base(self) -> str:
+        return self.installation.settings.base_url
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        sent = {"Authorization": f"Bearer {await self.token()}", "Content-Type": "application/json", **headers}
+        data = body if isinstance(body, bytes) else to_json(body).encode()
+        return await self.installation.call("POST", URL(self.base + path, encoded=True), data=data, headers=sent)  # type: ignore[arg-type]
+
+    async def get(self, path: str) -> Answer:
+        sent = {"Authorization": f"Bearer {await self.token()}"}
+        return await self.installation.call("GET", URL(self.base + path, encoded=True), headers=sent)  # type: ignore[arg-type]
+
+    def order(self, code: str = "LATITUDEPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
+        """The body of an order that this code accepts; a change to None takes a field away."""
+        from paymux.connectors.registry import provider_of
+
+        facts = provider_of(code)[1]
+        country = facts.countries[0] if facts.countries else "AU"
+        currency = facts.currencies[0] if facts.currencies else "AUD"
+        who = {"firstName": "Ada", "lastName": "Byron", "email": "ada@shop.example", "phoneNumber": "+61400000000"}
+        address = {
+            **who, "streetAddress": "1 High Street", "streetAddress2": "", "city": "Sydney", "country": country,
+            "state": "NSW", "region": "NSW", "postalCode": "2000",
+        }  # fmt: skip
+        body: dict[str, Any] = {
+            "orderReference": f"ORD-{next(_NUMBERS)}-{free_port()}", "bnplProvider": code, "purchaseCountry": country,
+            "purchaseCurrency": currency, "locale": "en_AU", "orderAmount": Decimal(amount),
+            "orderItems": [
+                {"name": "Shirt", "quantity": 1, "sku": "S-1", "unitPrice": Decimal(amount), "totalAmount": Decimal(amount)}
+            ],
+            "customer": who, "billingAddress": address, "shippingAddress": address,
+            "dynamicRedirectUrl": "https://shop.example/return",
+        }  # fmt: skip
+        body |= changes
+        return {name: value for name, value in body.items() if value is not None}
+
+    async def creates(self, code: str = "LATITUDEPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
+        """Create an order and return the answer's body."""
+        answer = await self.post("/orders", self.order(code, amount, **changes))
+        assert answer.status == 201, answer.body
+        body: dict[str, Any] = answer.body
+        return body
+
+    async def status(self, reference: str) -> dict[str, Any]:
+        answer = await self.get(f"/orders/{reference}")
+        assert answer.status == 200, answer.body
+        body: dict[str, Any] = answer.body
+        return body
+
+    async def details(self, reference: str) -> dict[str, Any]:
+        answer = await self.get(f"/orders/{reference}/details")
+        assert answer.status == 200, answer.body
+        body: dict[str, Any] = answer.body
+        return body
+
+    async def captures(self, reference: str, amount: str, name: str) -> Answer:
+        return await self.post(f"/orders/{reference}/capture", {"captureReference": name, "amount": Decimal(amount)})
+
+    async def voids(self, reference: str, amount: str, name: str) -> Answer:
+        return await self.post(f"/orders/{reference}/void", {"voidReference": name, "amount": Decimal(amount)})
+
+    async def refunds(self, reference: str, amount: str, name: str) -> Answer:
+        body = {"refundReference": name, "refundAmount": {"amount": Decimal(amount)}, "refundDescription": "returned"}
+        return await self.post(f"/orders/{reference}/refund", body)
+
+
+class Shopper:
+    """A shopper with a browser without scripts."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    async def decides(self, redirect_url: str, outcome: str) -> str:
+        """Decide on the provider's checkout page; the URL that the provider sends the browser back to."""
+        page = await self.installation.call("GET", redirect_url)
+        if page.status == 303:
+            redirect_url = page.headers["Location"]
+        answer = await self.installation.call("POST", redirect_url, data={"outcome": outcome})
+        assert answer.status == 303, answer.body
+        return answer.headers["Location"]
+
+    async def returns(self, url: str) -> dict[str, str]:
+        """Come back to paymux and be sent on to the shop: the query that the shop gets."""
+        answer = await self.installation.call("GET", URL(url, encoded=True))  # type: ignore[arg-type]
+        assert answer.status == 303, (answer.status, answer.body)
+        return dict(URL(answer.headers["Location"]).query)
+
+    async def pays(self, redirect_url: str, outcome: str = "approve") -> dict[str, str]:
+        """Decide and come back."""
+        return await self.returns(await self.decides(redirect_url, outcome))
