@@ -159,7 +159,9 @@ class Installation:
             (a for kind, a in rows if kind == "refund"), Decimal(0)
         )
 
-    async def fault(self, provider: str, operation: str, fault: str, reference: str | None = None, times: int = 1) -> None:
+    async def fault(
+        self, provider: str, operation: str, fault: str, reference: str | None = None, times: int = 1
+    ) -> None:
         """Order a fault at the sandbox."""
         body = {"provider": provider, "operation": operation, "fault": fault, "times": times, "reference": reference}
         answer = await self.call("POST", f"{self.settings.sandbox_base_url}/control/faults", json=body)

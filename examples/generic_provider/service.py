@@ -29,6 +29,8 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 VERSION = "2026-11-01"
+KEY, FINGERPRINT = web.RequestKey("KEY", str), web.RequestKey("FINGERPRINT", str)
+BODY = web.RequestKey("BODY", dict[str, Any])
 RETRY_AFTER = (5, 30, 120, 600, 3600)
 TOTALS = {"capture": "captured", "void": "voided", "refund": "refunded"}
 BACK = {"paid": "success", "pending": "success", "cancelled": "cancel"}
@@ -116,13 +118,13 @@ class Provider:
             raise No(400, "unsupported_version", f"This service speaks {VERSION}.")
         if request.method == "POST" and not key:
             raise No(400, "invalid_request", "Idempotency-Key is missing.")
-        request["key"], request["body"] = key, json.loads(body) if body else {}
-        request["fingerprint"] = hashlib.sha256(request.raw_path.encode() + b" " + body).hexdigest()
+        request[KEY], request[BODY] = key, json.loads(body) if body else {}
+        request[FINGERPRINT] = hashlib.sha256(request.raw_path.encode() + b" " + body).hexdigest()
 
     def repeated(self, request: web.Request) -> dict[str, Any] | None:
         """The operation that this key stands for already."""
-        found = self.db.execute("SELECT body, fingerprint FROM operations WHERE key=?", (request["key"],)).fetchone()
-        if found and found[1] != request["fingerprint"]:
+        found = self.db.execute("SELECT body, fingerprint FROM operations WHERE key=?", (request[KEY],)).fetchone()
+        if found and found[1] != request[FINGERPRINT]:
             raise No(422, "idempotency_key_reused", "This Idempotency-Key came with another request.")
         return json.loads(found[0]) if found else None
 
@@ -132,7 +134,7 @@ class Provider:
         """POST /checkouts."""
         if first := self.repeated(request):
             return 201, shown(self.checkout(first["checkout_id"]))
-        order = request["body"]
+        order = request[BODY]
         checkout = self.opened(request, order, "create")
         checkout |= {"save_token": order["save_token"], "expires_at": order["expires_at"], "urls": order["urls"]}
         checkout["url"] = f"{self.base_url}/pay/{checkout['id']}"
@@ -178,7 +180,7 @@ class Provider:
         """POST /charges."""
         if first := self.repeated(request):
             return 201, shown(self.checkout(first["checkout_id"]))
-        order = request["body"]
+        order = request[BODY]
         if not self.db.execute("SELECT 1 FROM tokens WHERE value=?", (order["token"],)).fetchone():
             raise No(422, "token_not_valid", "No such token.")
         checkout = self.opened(request, order, "charge")
@@ -199,7 +201,7 @@ class Provider:
         checkout, kind = self.checkout(request.match_info["id"]), request.match_info["moves"].removesuffix("s")
         if first := self.repeated(request):
             return 201, first
-        payment, asked = checkout["payment"], request["body"]["amount"]
+        payment, asked = checkout["payment"], request[BODY]["amount"]
         if payment is None:
             raise No(409, "wrong_state", "The checkout is not paid.")
         amount, sums = Decimal(asked["amount"]), {name: Decimal(payment[name]) for name in TOTALS.values()}
@@ -298,10 +300,10 @@ class Provider:
         self, request: web.Request, checkout: dict[str, Any], id: str, kind: str, amount: dict[str, str]
     ) -> dict[str, Any]:
         """Keep an operation under its key; a key that exists already fails the whole transaction."""
-        said = entry(checkout, id, request["key"], kind, amount)
+        said = entry(checkout, id, request[KEY], kind, amount)
         self.db.execute(
             "INSERT INTO operations VALUES (?,?,?,?)",
-            (request["key"], checkout["id"], request["fingerprint"], json.dumps(said)),
+            (request[KEY], checkout["id"], request[FINGERPRINT], json.dumps(said)),
         )
         return said
 

@@ -105,7 +105,9 @@ def review_resolve(
     reference: Annotated[str, typer.Argument(help="The merchant's order reference.")],
     as_: Annotated[str, typer.Option("--as", help="succeeded or failed: what the provider says happened.")],
     note: Annotated[str, typer.Option(help="Who looked it up, and where.")],
-    merchant: Annotated[str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")] = "",
+    merchant: Annotated[
+        str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")
+    ] = "",
     json: Annotated[bool, typer.Option(help="Machine-readable.")] = False,
 ) -> None:
     """Settle what an order is waiting for, through the same decision as a live answer."""

@@ -87,7 +87,9 @@ def change(
     merchant: MerchantName,
     redirect_url: Annotated[str | None, typer.Option(help="Where shoppers go after paying; empty unsets.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Where webhooks go; empty unsets.")] = None,
-    raw_provider_response: Annotated[str | None, typer.Option(help="on or off: the provider's own answer in webhooks.")] = None,
+    raw_provider_response: Annotated[
+        str | None, typer.Option(help="on or off: the provider's own answer in webhooks.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change a merchant's defaults while the server runs."""

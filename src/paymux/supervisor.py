@@ -35,9 +35,9 @@ class _Child:
     again_at: float = field(default=0.0)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "paymux", self.name], env=self.environment, stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent, start_new_session=True,  # noqa: PLW1509
+            preexec_fn=_die_with_parent, start_new_session=True,
         )  # fmt: skip
         self.again_at = 0.0
 
@@ -47,7 +47,7 @@ class _Child:
             return
         now = time.monotonic()
         if not self.again_at:
-            print(f"paymux: {self.name} ended with {self.process.returncode}; starting it again", file=sys.stderr)  # noqa: T201
+            print(f"paymux: {self.name} ended with {self.process.returncode}; starting it again", file=sys.stderr)
             self.again_at, self.pause = now + self.pause, min(self.pause * 2, 5)
         elif now >= self.again_at:
             self.start()
@@ -79,27 +79,29 @@ def run_dev(settings: Settings) -> int:
     """Run everything until Ctrl-C or SIGTERM; the exit code."""
     began = time.monotonic()
     if fault := _taken(settings):
-        print(fault, file=sys.stderr)  # noqa: T201
+        print(fault, file=sys.stderr)
         return 1
     stopping: list[int] = []
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, frame: stopping.append(number))
     if settings.host not in ("127.0.0.1", "localhost", "::1") and settings.sandbox:
-        print(f"Warning: a sandbox with known credentials listens on {settings.host}.", file=sys.stderr)  # noqa: T201
+        print(f"Warning: a sandbox with known credentials listens on {settings.host}.", file=sys.stderr)
     from paymux.platform.postgres import EmbeddedPostgres, PostgresFailed
 
     embedded = None if settings.database_url else EmbeddedPostgres(settings.home)
     children: list[_Child] = []
     try:
         if not settings.sandbox and embedded is not None and not settings.allow_embedded:
-            print("Live mode needs PAYMUX_DATABASE_URL, or PAYMUX_ALLOW_EMBEDDED=1 (K4).", file=sys.stderr)  # noqa: T201
+            print("Live mode needs PAYMUX_DATABASE_URL, or PAYMUX_ALLOW_EMBEDDED=1 (K4).", file=sys.stderr)
             return 1
         url = embedded.start() if embedded is not None else settings.database_url
         if embedded is not None:
             write_database_url(settings.home, url)
         # In a process of its own, so that this one stays small.
-        prepared = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "paymux", "db", "prepare"], env={**os.environ, "PAYMUX_DATABASE_URL": url}, check=False
+        prepared = subprocess.run(
+            [sys.executable, "-m", "paymux", "db", "prepare"],
+            env={**os.environ, "PAYMUX_DATABASE_URL": url},
+            check=False,
         )
         if prepared.returncode:
             return prepared.returncode
@@ -109,7 +111,7 @@ def run_dev(settings: Settings) -> int:
             child.start()
         return _tend(settings, children, embedded, stopping, began)
     except PostgresFailed as failed:
-        print(f"The database does not start: {failed}", file=sys.stderr)  # noqa: T201
+        print(f"The database does not start: {failed}", file=sys.stderr)
         return 1
     finally:
         _stop(settings, children, stopping)
@@ -124,13 +126,13 @@ def _tend(settings: Settings, children: list[_Child], embedded: object, stopping
         for child in children:
             child.tend()
         if embedded is not None and getattr(embedded, "pid", 1) is None:
-            print("paymux: the database ended; starting it again", file=sys.stderr)  # noqa: T201
+            print("paymux: the database ended; starting it again", file=sys.stderr)
             embedded.start()  # type: ignore[attr-defined]
         if not ready and _ready(settings):
             ready = True
-            print(banner(settings, time.monotonic() - began), flush=True)  # noqa: T201
+            print(banner(settings, time.monotonic() - began), flush=True)
         elif not ready and time.monotonic() > limit:
-            print(f"paymux did not get ready within {READY_LIMIT:.0f} s; see the messages above.", file=sys.stderr)  # noqa: T201
+            print(f"paymux did not get ready within {READY_LIMIT:.0f} s; see the messages above.", file=sys.stderr)
             return 1
         time.sleep(0.1)
     return 0
@@ -142,7 +144,7 @@ def _ready(settings: Settings) -> bool:
         urls.append(f"http://{_local(settings)}:{settings.sandbox_port}/healthz")
     try:
         for url in urls:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 if answer.status != 200:
                     return False
     except (urllib.error.URLError, OSError):
@@ -156,7 +158,7 @@ def _local(settings: Settings) -> str:
 
 def _stop(settings: Settings, children: list[_Child], stopping: list[int]) -> None:
     if children:
-        print("paymux: stopping", file=sys.stderr, flush=True)  # noqa: T201
+        print("paymux: stopping", file=sys.stderr, flush=True)
     for child in children:
         if child.process is not None and child.process.poll() is None:
             child.process.terminate()

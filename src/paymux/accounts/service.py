@@ -207,5 +207,9 @@ def connector_account(settings: Settings, account: ProviderAccount) -> Account:
     if provider.name in settings.provider_hosts:
         hosts["api"] = settings.provider_hosts[provider.name].rstrip("/")
     return Account(
-        code=code, facts=provider.facts, credentials=account.credentials, hosts=hosts, live=account.environment == "live"
+        code=code,
+        facts=provider.facts,
+        credentials=account.credentials,
+        hosts=hosts,
+        live=account.environment == "live",
     )

@@ -33,8 +33,11 @@ async def insert_merchant(tx: Connection, merchant_id: str, name: str, client_id
     return bool(
         await tx.fetchval(
             "INSERT INTO merchants (id, name, client_id, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING RETURNING true",
-            merchant_id, name, client_id, now,
-        )  # fmt: skip
+            merchant_id,
+            name,
+            client_id,
+            now,
+        )
     )
 
 
@@ -80,7 +83,9 @@ async def add_channel(tx: Connection, merchant_id: str, alias: str, name: str) -
 
 
 async def channel_exists(tx: Connection, merchant_id: str, alias: str) -> bool:
-    return bool(await tx.fetchval("SELECT true FROM channels WHERE merchant_id = $1 AND alias = $2", merchant_id, alias))
+    return bool(
+        await tx.fetchval("SELECT true FROM channels WHERE merchant_id = $1 AND alias = $2", merchant_id, alias)
+    )
 
 
 async def put_account(tx: Connection, **columns: Any) -> Record:
@@ -104,12 +109,17 @@ async def accounts(tx: Connection, merchant_id: str, channel: str) -> list[Recor
 
 
 async def account(tx: Connection, merchant_id: str, account_id: str) -> Record:
-    return await tx.fetchrow("SELECT * FROM provider_accounts WHERE merchant_id = $1 AND id = $2", merchant_id, account_id)
+    return await tx.fetchrow(
+        "SELECT * FROM provider_accounts WHERE merchant_id = $1 AND id = $2", merchant_id, account_id
+    )
 
 
 async def account_for(tx: Connection, merchant_id: str, channel: str, code: str) -> Record | None:
     return await tx.fetchrow(
-        "SELECT * FROM provider_accounts WHERE merchant_id = $1 AND channel = $2 AND code = $3", merchant_id, channel, code
+        "SELECT * FROM provider_accounts WHERE merchant_id = $1 AND channel = $2 AND code = $3",
+        merchant_id,
+        channel,
+        code,
     )
 
 
@@ -128,7 +138,9 @@ async def codes_of(tx: Connection, merchant_id: str) -> set[str]:
 
 async def signing_keys(tx: Connection) -> list[Record]:
     """All signing keys, the one to sign with first."""
-    rows: list[Record] = await tx.fetch("SELECT * FROM signing_keys ORDER BY retired_real NULLS FIRST, created_real DESC")
+    rows: list[Record] = await tx.fetch(
+        "SELECT * FROM signing_keys ORDER BY retired_real NULLS FIRST, created_real DESC"
+    )
     return rows
 
 

@@ -73,7 +73,11 @@ async def read_json(request: Request, *, optional: bool = False) -> Any:
         raise ApiError("Content-Type must be application/json", code="unsupported_media_type", status=415)
     try:
         return simplejson.loads(
-            raw.decode("utf-8"), parse_float=_number, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_pairs
+            raw.decode("utf-8"),
+            parse_float=_number,
+            parse_int=_integer,
+            parse_constant=_constant,
+            object_pairs_hook=_pairs,
         )
     except RecursionError:
         raise ApiError("The JSON is nested too deeply", code="bad_json") from None

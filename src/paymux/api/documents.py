@@ -31,13 +31,17 @@ _MEANING = {
 }  # fmt: skip
 
 
-def operation(name: str, body: type[BaseModel] | None, status: int, errors: set[int] | frozenset[int]) -> dict[str, Any]:
+def operation(
+    name: str, body: type[BaseModel] | None, status: int, errors: set[int] | frozenset[int]
+) -> dict[str, Any]:
     """FastAPI's arguments for an endpoint that reads and answers raw: documented by the same models."""
     example = examples.ANSWERS.get(name)
     responses: dict[int | str, dict[str, Any]] = {
         status: {
             "description": "Success",
-            "content": {"application/json": {"schema": {"type": "object"}, **({"example": example} if example else {})}},
+            "content": {
+                "application/json": {"schema": {"type": "object"}, **({"example": example} if example else {})}
+            },
         }
     }
     for code in sorted(errors | {401, 503}):

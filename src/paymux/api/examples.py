@@ -39,7 +39,10 @@ ANSWERS: dict[str, Any] = {
         "failureReason": None, "bnplOrderId": "5d47c4a0", "transactionReference": "40ca337c3b", "rejectReason": None,
         "partnerConfiguration": {}, "cancelledBy": None, "captureStatus": "CAPTURED",
     },
-    "capture_order": {"captureReference": "CAP-1", "capturedAmount": 100, "captureId": "cap_01m85f", "status": "SUCCESSFUL", "description": "Shipped"},
+    "capture_order": {
+        "captureReference": "CAP-1", "capturedAmount": 100, "captureId": "cap_01m85f", "status": "SUCCESSFUL",
+        "description": "Shipped",
+    },
     "void_order": {"voidReference": "VOID-1", "amount": 44.89, "voidedId": "void_01m85f", "status": "SUCCESSFUL", "description": ""},
     "refund_order": {
         "refundReference": "REF-1", "bnplProvider": "LATITUDEPAY_AU", "refundedAmount": 10, "refundStatus": "SUCCESSFUL",

@@ -43,7 +43,12 @@ async def token(request: Request) -> Response:
             grant_type=given.get("grant_type", ""), scope=given.get("scope", ""),
         )  # fmt: skip
     except access_tokens.TokenRefused as no:
-        body = {"error": no.error, "error_description": no.description, "message": no.description, "statusCode": no.status}
+        body = {
+            "error": no.error,
+            "error_description": no.description,
+            "message": no.description,
+            "statusCode": no.status,
+        }
         return answer(body, no.status, {"Cache-Control": "no-store"})
     return answer(issued, 200, {"Cache-Control": "no-store"})
 

@@ -127,7 +127,9 @@ class Deliverer:
                 await store.settle(tx, row["id"], "waiting", tries, now + wait, now)
                 await jobs.enqueue(tx, "deliver", row["id"], wait)
                 outcome = "failed"
-        log.info("webhook.tried", delivery=row["id"], webhook=row["event"], attempt=tries, status=status, outcome=outcome)
+        log.info(
+            "webhook.tried", delivery=row["id"], webhook=row["event"], attempt=tries, status=status, outcome=outcome
+        )
 
 
 async def replay(tx: Connection, merchant_id: str, delivery_id: str, now: datetime) -> bool:

@@ -42,7 +42,9 @@ async def add_attempt(
     )  # fmt: skip
 
 
-async def settle(tx: Connection, delivery_id: str, state: str, attempts: int, next_at: datetime | None, now: datetime) -> None:
+async def settle(
+    tx: Connection, delivery_id: str, state: str, attempts: int, next_at: datetime | None, now: datetime
+) -> None:
     await tx.execute(
         "UPDATE deliveries SET state = $2, attempts = $3, next_at = $4,"
         " delivered_at = CASE WHEN $2 = 'delivered' THEN $5 ELSE delivered_at END WHERE id = $1",
@@ -66,6 +68,8 @@ async def reopen(tx: Connection, merchant_id: str, delivery_id: str, now: dateti
     return bool(
         await tx.fetchval(
             "UPDATE deliveries SET state = 'waiting', next_at = $3 WHERE id = $1 AND merchant_id = $2 RETURNING true",
-            delivery_id, merchant_id, now,
-        )  # fmt: skip
+            delivery_id,
+            merchant_id,
+            now,
+        )
     )

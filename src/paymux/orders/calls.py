@@ -194,9 +194,7 @@ async def _read(core: Core, taken: _Taken, *, repeat: bool) -> Any:
         elif connector.facts.capabilities.status:
             report = await connector.fetch(checkout)
             if isinstance(report, c.Paid) or op.kind not in MOVES:
-                decision = await deciding(
-                    core, taken.order.id, "ask", lambda desk: reports.apply_report(desk, report)
-                )
+                decision = await deciding(core, taken.order.id, "ask", lambda desk: reports.apply_report(desk, report))
                 async with core.database.transaction() as tx:
                     if not (await store.operation(tx, op.id)).pending:
                         return _nothing(decision)
@@ -297,11 +295,11 @@ def _found(op: Operation, move: c.ProviderMove) -> Any:
 def _refused(op: Operation, no: c.Refused) -> Any:
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
-        if op.calls > 1 or op.asks > 0:
+        repeated = op.calls > 1 or op.asks > 0
+        if repeated and op.kind in MOVES and getattr(desk.facts.readable, str(op.kind)):
             # A repeat's no may be the first try's yes ("already captured"): only reading settles it.
-            if op.kind in MOVES and getattr(desk.facts.readable, str(op.kind)):
-                await _wait(desk, current, no.reason)
-                return
+            await _wait(desk, current, no.reason)
+            return
         await desk.failed(current, no.code or "provider_refused", no.reason)
         if op.kind in (Kind.CREATE, Kind.CONFIRM, Kind.CHARGE_TOKEN):
             await desk.outcome("declined", reject_reason=no.reason)
@@ -379,5 +377,3 @@ def _nothing(decision: Decision) -> Any:
         desk.run.extend(decision.run)
 
     return settle
-
-

@@ -191,7 +191,11 @@ async def _expiry_notice(core: Core, order: Order) -> None:
             until = desk.order.authorised_until
             await desk.announce(
                 "ORDER_STATUS_UPDATE",
-                {**order_event(desk.order), "authorizationExpiresAt": until.isoformat(), "notice": "authorization_expires"},
+                {
+                    **order_event(desk.order),
+                    "authorizationExpiresAt": until.isoformat(),
+                    "notice": "authorization_expires",
+                },
             )
 
     await deciding(core, order.id, "clock", tell)
@@ -207,7 +211,9 @@ async def _expiry(core: Core, order: Order) -> None:
             await store.drop_timers(desk.tx, order.id, "expiry", "expiry_notice")
         elif until > desk.now:
             await desk.timer("expiry", until)
-        elif (decision is None and desk.facts.capabilities.status) or await desk.pending_amount(Kind.CAPTURE, Kind.VOID):
+        elif (decision is None and desk.facts.capabilities.status) or await desk.pending_amount(
+            Kind.CAPTURE, Kind.VOID
+        ):
             await desk.timer("expiry", desk.now + backoff(5))
         else:
             await desk.change(expired=desk.order.expired + desk.order.open)
@@ -256,4 +262,3 @@ _HANDLERS: dict[str, Callable[[Core, Order], Awaitable[None]]] = {
     "expiry": _expiry,
     "create": _create,
 }
-

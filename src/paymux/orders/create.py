@@ -28,7 +28,9 @@ class _Claimed:
     op: Operation
 
 
-async def create_order(core: Core, merchant: Merchant, raw: Any, idempotency_key: str | None) -> tuple[int, dict[str, Any]]:
+async def create_order(
+    core: Core, merchant: Merchant, raw: Any, idempotency_key: str | None
+) -> tuple[int, dict[str, Any]]:
     """Open an order: (status, body) of the answer. Raises ApiError."""
     if idempotency_key is not None and not (
         1 <= len(idempotency_key) <= 255 and idempotency_key.isascii() and idempotency_key.isprintable()
@@ -114,7 +116,10 @@ async def _claim(
 ) -> _Claimed | None:
     """The order and its first operation, committed before any call leaves."""
     now, order_id, provider = core.clock.now(), new_id("ord"), provider_of(body.bnpl_provider)[0]
-    kept = {"body": body.model_dump(by_alias=True, mode="python", exclude_none=True, exclude={"token"}), "provider_token": token}
+    kept = {
+        "body": body.model_dump(by_alias=True, mode="python", exclude_none=True, exclude={"token"}),
+        "provider_token": token,
+    }
     done = await store.insert_order(
         tx, id=order_id, merchant_id=merchant.id, account_id=account.id, reference=body.order_reference,
         code=body.bnpl_provider, connector=provider.name,
@@ -151,7 +156,9 @@ async def _answer(core: Core, order: Order, key: str | None) -> tuple[int, dict[
         status, answer = 201, views.created(order, redirect_url(core, order))
     if key is not None:
         async with core.database.transaction() as tx:
-            await store.keep_answer(tx, order.merchant_id, key, status, core.keyring.seal(to_json(answer), "kept-answer"))
+            await store.keep_answer(
+                tx, order.merchant_id, key, status, core.keyring.seal(to_json(answer), "kept-answer")
+            )
     return status, answer
 
 

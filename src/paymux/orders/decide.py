@@ -16,7 +16,7 @@ from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
 from paymux.orders import payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
-from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, Order, Status
 from paymux.orders.transitions import transition
 from paymux.platform.database import Connection, to_json
 
@@ -249,7 +249,9 @@ class Deciding:
         """Keep the provider's token under one of ours (K1). A payment never waits for it."""
         if self.order.get_token and self.order.token_id is None:
             if paid.token is not None:
-                await self.change(token_id=await payment_tokens.keep(self.core, self.tx, self.order, paid.token, self.now))
+                await self.change(
+                    token_id=await payment_tokens.keep(self.core, self.tx, self.order, paid.token, self.now)
+                )
             elif paid.token_failure:
                 await self.change(token_failure=paid.token_failure)
 
@@ -297,9 +299,7 @@ class Decision:
     run: tuple[str, ...]
 
 
-async def deciding(
-    core: Core, order_id: str, source: str, work: Callable[[Deciding], Any]
-) -> Decision:
+async def deciding(core: Core, order_id: str, source: str, work: Callable[[Deciding], Any]) -> Decision:
     """Lock the order, let `work` decide on it, tell what changed, commit."""
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)

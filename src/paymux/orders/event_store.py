@@ -17,8 +17,15 @@ async def insert(
         await tx.fetchval(
             "INSERT INTO provider_events (id, account_id, event_id, method, request_sealed, verdict, state, received_at)"
             " VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING RETURNING true",
-            number, account_id, event_id, method, request_sealed, verdict, state, now,
-        )  # fmt: skip
+            number,
+            account_id,
+            event_id,
+            method,
+            request_sealed,
+            verdict,
+            state,
+            now,
+        )
     )
 
 

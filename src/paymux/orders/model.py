@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
     CREATE = "create"
     CONFIRM = "confirm"
-    CHARGE_TOKEN = "charge_token"
+    CHARGE_TOKEN = "charge_token"  # noqa: S105
     CAPTURE = "capture"
     VOID = "void"
     REFUND = "refund"

@@ -12,7 +12,15 @@ from paymux.money import accepted_decimals, fits
 from paymux.orders import calls, clockwork, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding
-from paymux.orders.errors import ApiError, BodyFaults, Conflict, InProgress, NotFound, ProviderRefused, ProviderUnreachable
+from paymux.orders.errors import (
+    ApiError,
+    BodyFaults,
+    Conflict,
+    InProgress,
+    NotFound,
+    ProviderRefused,
+    ProviderUnreachable,
+)
 from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.platform.database import to_json
 
@@ -119,7 +127,9 @@ async def _check_capture(desk: Deciding, asked: Asked, able: Capabilities) -> No
     if asked.amount > left:
         raise ApiError(f"amount must be at most {left}: more is not left to capture", code="over_capture")
     if asked.amount < desk.order.open and not able.partial_capture:
-        raise BodyFaults([f"amount must be {desk.order.open}: {desk.order.code} captures in one piece"], code="not_supported")
+        raise BodyFaults(
+            [f"amount must be {desk.order.open}: {desk.order.code} captures in one piece"], code="not_supported"
+        )
     if not able.multiple_captures and (desk.order.captured or await desk.pending_amount(Kind.CAPTURE)):
         raise BodyFaults([f"amount: {desk.order.code} allows one capture only"], code="not_supported")
 
@@ -147,7 +157,9 @@ async def _check_refund(desk: Deciding, asked: Asked, able: Capabilities) -> Non
     if asked.amount > left:
         raise ApiError(f"refundAmount.amount must be at most {left}: more is not left to refund", code="over_refund")
     if asked.amount < order.captured and not able.partial_refund:
-        raise BodyFaults([f"refundAmount.amount must be {order.captured}: {order.code} refunds whole"], code="not_supported")
+        raise BodyFaults(
+            [f"refundAmount.amount must be {order.captured}: {order.code} refunds whole"], code="not_supported"
+        )
     earlier = order.refunded or await desk.pending_amount(Kind.REFUND)
     if earlier and not able.multiple_refunds:
         raise BodyFaults([f"refundAmount: {order.code} allows one refund only"], code="not_supported")
@@ -165,5 +177,3 @@ async def cancel(core: Core, merchant_id: str, reference: str) -> Order:
             raise Conflict("The order has been authorised and can't be cancelled any more", code="already_paid")
         raise InProgress("A payment of the order")
     raise Conflict(f"The order is {order.status} and can't be cancelled", code="order_final")
-
-

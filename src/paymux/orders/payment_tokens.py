@@ -31,7 +31,5 @@ async def provider_token(core: Core, tx: Connection, merchant_id: str, account_i
     """Our token's id and the provider's token behind it. Raises ApiError `token_not_valid` (K1)."""
     row = await store.payment_token(tx, merchant_id, account_id, core.keyring.digest(token))
     if row is None or (row["expires_at"] is not None and row["expires_at"] <= core.clock.now()):
-        raise ApiError(
-            "token is not valid for this merchant and payment method", code="token_not_valid", status=422
-        )
+        raise ApiError("token is not valid for this merchant and payment method", code="token_not_valid", status=422)
     return row["id"], core.keyring.unseal(row["provider_token_sealed"], "provider-token")

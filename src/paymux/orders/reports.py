@@ -114,7 +114,10 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
         for op in settled:
             await desk.failed(op, "cancelled", "the payment was voided at the provider")
         return
-    changes: dict[str, Any] = {"payment_id": order.payment_id or paid.payment_id, "connector_state": {**order.connector_state, **paid.state}}
+    changes: dict[str, Any] = {
+        "payment_id": order.payment_id or paid.payment_id,
+        "connector_state": {**order.connector_state, **paid.state},
+    }
     if order.session is None and paid.session is not None:
         changes["session"] = paid.session
     if paid.authorised_until is not None:
@@ -152,9 +155,7 @@ async def _conclude(desk: Deciding) -> None:
         if order.status is not Status.SUCCESSFUL:
             await desk.outcome("authorised", paid_seen=True)
         return
-    if not order.auto_capture:
-        await desk.outcome("paid", paid_seen=True)
-    elif order.captured > 0 and order.open == 0:
+    if not order.auto_capture or (order.captured > 0 and order.open == 0):
         await desk.outcome("paid", paid_seen=True)
     elif order.open == 0:
         await desk.outcome("broken", failure_reason="the authorisation ended before it was captured")
@@ -206,11 +207,15 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
         # Ours may be this one under another amount; ask again once it is settled.
         await desk.timer("poll", desk.now + FIRST_POLL)
     else:
-        await desk.moved_by(kind, move.amount, _maker(desk, kind), f"provider-{move.provider_id}"[:128], move.provider_id)
+        await desk.moved_by(
+            kind, move.amount, _maker(desk, kind), f"provider-{move.provider_id}"[:128], move.provider_id
+        )
 
 
 def _same(op: Operation, move: c.ProviderMove) -> bool:
-    return (move.key is not None and op.key == move.key) or (bool(move.provider_id) and op.provider_id == move.provider_id)
+    return (move.key is not None and op.key == move.key) or (
+        bool(move.provider_id) and op.provider_id == move.provider_id
+    )
 
 
 async def _settle(desk: Deciding, op: Operation, move: c.ProviderMove) -> None:

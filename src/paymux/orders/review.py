@@ -27,7 +27,12 @@ async def _row(tx: Any, order: Order) -> dict[str, Any]:
         "reason": order.needs_review,
         "providerOrder": order.payment_id or order.session,
         "waiting": [
-            {"kind": str(op.kind), "reference": op.reference, "amount": str(op.amount), "since": op.created_at.isoformat()}
+            {
+                "kind": str(op.kind),
+                "reference": op.reference,
+                "amount": str(op.amount),
+                "since": op.created_at.isoformat(),
+            }
             for op in waiting
         ],
         "settle": f'paymux review resolve {order.reference} --as succeeded|failed --note "…"',

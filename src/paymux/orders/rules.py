@@ -20,7 +20,7 @@ from paymux.platform.settings import Settings
 
 # The same fields, each allowed to be absent: so that the other rules can be checked of a body with faults.
 _LENIENT: dict[str, Any] = {
-    name: (Optional[field.annotation], field.merge_field_infos(field, default=None))
+    name: (Optional[field.annotation], field.merge_field_infos(field, default=None))  # noqa: UP045
     for name, field in CreateOrder.model_fields.items()
 }
 _Sound: Any = create_model("SoundFields", __base__=CreateOrder, **_LENIENT)

@@ -39,7 +39,13 @@ def _text(value: str) -> str:
 def _reference(value: str) -> str:
     if not 1 <= len(value) <= 128:
         raise _fault("must be 1 to 128 characters long")
-    if _CONTROL.search(value) or any(ord(c) < 32 for c in value) or "/" in value or "\\" in value or value in (".", ".."):
+    if (
+        _CONTROL.search(value)
+        or any(ord(c) < 32 for c in value)
+        or "/" in value
+        or "\\" in value
+        or value in (".", "..")
+    ):
         raise _fault("must not contain control characters, / or \\, and not be . or ..")
     return value
 

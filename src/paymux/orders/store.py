@@ -162,8 +162,10 @@ async def lease(tx: Connection, op: Operation, holder: str, seconds: float) -> b
         await tx.fetchval(
             "UPDATE operations SET holder = $2, lease_until_real = clock_timestamp() + $3::interval WHERE id = $1"
             " AND (holder IS NULL OR holder = $2 OR lease_until_real < clock_timestamp()) RETURNING true",
-            op.id, holder, timedelta(seconds=seconds),
-        )  # fmt: skip
+            op.id,
+            holder,
+            timedelta(seconds=seconds),
+        )
     )
 
 
@@ -247,8 +249,12 @@ async def keep_key(tx: Connection, merchant_id: str, key: str, body_hash: str, o
         await tx.fetchval(
             "INSERT INTO idempotency_keys (merchant_id, key, body_hash, order_id, created_at) VALUES ($1,$2,$3,$4,$5)"
             " ON CONFLICT DO NOTHING RETURNING true",
-            merchant_id, key, body_hash, order_id, now,
-        )  # fmt: skip
+            merchant_id,
+            key,
+            body_hash,
+            order_id,
+            now,
+        )
     )
 
 

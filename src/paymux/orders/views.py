@@ -192,5 +192,3 @@ def raw_answer(keyring: KeyRing, order: Order) -> Mapping[str, Any] | None:
         return None
     answer: Mapping[str, Any] = from_json(keyring.unseal(order.raw_sealed, "raw-answer"))
     return answer
-
-

@@ -94,7 +94,7 @@ def check_callback_url(settings: Settings, url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "must be a valid HTTPS URL"
-    if not host or "." not in host.strip(".") and host != "localhost" and ":" not in host:
+    if not host or ("." not in host.strip(".") and host != "localhost" and ":" not in host):
         return "must be a valid HTTPS URL"
     if parts.username or parts.password:
         return "must not carry a user name or password"

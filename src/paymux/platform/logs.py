@@ -13,7 +13,8 @@ import structlog
 from paymux.platform.settings import Settings
 
 _SECRET_NAME = re.compile(
-    r"secret|token|authori[sz]ation|password|credential|e_?mail|phone|first_?name|last_?name|street|address|cookie", re.I
+    r"secret|token|authori[sz]ation|password|credential|e_?mail|phone|first_?name|last_?name|street|address|cookie",
+    re.I,
 )
 _SECRET_TEXT = re.compile(r"Bearer\s+\S+|Basic\s+\S+|tok_\w+|whsec_\S+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
@@ -47,4 +48,6 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )

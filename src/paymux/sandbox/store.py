@@ -91,7 +91,8 @@ class SandboxStore:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.execute(
-                "INSERT INTO cases VALUES (?,?,?,?,?) ON CONFLICT (simulator, id) DO UPDATE SET waiting=excluded.waiting, body=excluded.body",
+                "INSERT INTO cases VALUES (?,?,?,?,?)"
+                " ON CONFLICT (simulator, id) DO UPDATE SET waiting=excluded.waiting, body=excluded.body",
                 (simulator, case.id, case.reference, int(case.waiting), to_json(body)),
             )
             for name in case.names:

@@ -78,7 +78,7 @@ async def test_the_documented_auth_is_open_until_its_event_expires(scripted: Scr
     paid = await scripted.connector.confirm(checkout_for(documented["answer"], auto_capture=False), KEY)
     assert scripted.asked == [("POST", "/v2/payments/auth", {"requestId": KEY, **documented["request"]})]
     assert isinstance(paid, Paid)
-    assert (paid.captured, paid.authorised_until) == (0, datetime(2019, 1, 14, tzinfo=UTC))
+    assert (paid.captured, paid.authorised_until) == (Decimal(0), datetime(2019, 1, 14, tzinfo=UTC))
 
 
 async def test_the_documented_decline_and_the_unconfirmed_shopper(scripted: Scripted) -> None:
@@ -140,6 +140,17 @@ async def test_every_documented_state_tells_its_amounts(
     paid = await scripted.connector.fetch(checkout_for(payment()))
     assert isinstance(paid, Paid)
     assert (paid.captured, paid.voided, paid.expired) == (Decimal(captured), Decimal(voided), Decimal(expired))
+
+
+async def test_a_refund_with_a_reference_is_never_taken_for_a_voids_shadow(scripted: Scripted) -> None:
+    money, at, later = {"amount": "50.00", "currency": "AUD"}, "2024-01-01T10:00:00Z", "2024-01-01T10:00:05Z"
+    ours = {"refundId": "1", "amount": money, "refundedAt": at, "requestId": KEY, "refundMerchantReference": "R"}
+    shadow = {"refundId": "2", "amount": money, "refundedAt": later}
+    events = [event("CAPTURED", "50.00"), event("VOIDED", "50.00", id="e2", created=at)]
+    scripted.says(200, payment(paymentState="CAPTURED", events=events, refunds=[ours, shadow]))
+    paid = await scripted.connector.fetch(checkout_for(payment()))
+    assert isinstance(paid, Paid)
+    assert [m.key for m in paid.moves or () if m.kind is MoveKind.REFUND] == [KEY]
 
 
 async def test_a_declined_capture_of_ours_is_listed_as_failed(scripted: Scripted) -> None:

@@ -44,7 +44,9 @@ def test_the_judge_refuses_what_the_document_does_not_allow() -> None:
 
 @pytest.mark.parametrize("auto_capture", [True, False])
 async def test_what_paymux_sends_fits_the_document(canned: Canned, auto_capture: bool) -> None:
-    order = canned.counter.order(CODE, auto_capture=auto_capture, delivery=None, additional_data={"providerData": {"a": 1}})
+    order = canned.counter.order(
+        CODE, auto_capture=auto_capture, delivery=None, additional_data={"providerData": {"a": 1}}
+    )
     connector = canned.says({}, 500)
     for schema, send in (
         ("NewCheckout", connector.create_checkout(order, "k-1")),
@@ -213,7 +215,9 @@ async def test_a_token_is_kept_and_charged_once_per_key(service: Service) -> Non
     assert (await service.call("GET", "/operations/k-1"))[1]["kind"] == "charge"
 
 
-@pytest.mark.parametrize(("outcome", "kind", "via"), [("decline", Declined, "failure"), ("cancel", Cancelled, "cancel")])
+@pytest.mark.parametrize(
+    ("outcome", "kind", "via"), [("decline", Declined, "failure"), ("cancel", Cancelled, "cancel")]
+)
 async def test_who_is_declined_or_goes_back_has_not_paid(service: Service, outcome: str, kind: type, via: str) -> None:
     connector, order = service.connector(), service.order()
     opened = await connector.create_checkout(order, "k-0")

@@ -32,6 +32,7 @@ from paymux.money import Money
 from paymux.platform.database import to_json
 from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_body, with_query
 
+FINGERPRINT = web.RequestKey("FINGERPRINT", str)
 AUTHORISATION_LASTS = timedelta(days=7)
 Work = Callable[[web.Request], Awaitable[web.Response]]
 Moved = tuple[str, Decimal, str]
@@ -65,7 +66,7 @@ class GenericSimulator(Simulator):
             try:
                 body = await request.read()
                 authenticate(request, body, request.raw_path.removeprefix(f"/{self.name}"))
-                request["fingerprint"] = fingerprint(request, body)
+                request[FINGERPRINT] = fingerprint(request, body)
                 return await work(request)
             except Fail as fault:
                 return failure(fault)
@@ -312,7 +313,7 @@ class GenericSimulator(Simulator):
     def _repeated(self, request: web.Request) -> Case | None:
         key = request.headers["Idempotency-Key"]
         case = self._current(f"key:{key}")
-        if case is not None and case.data["asked"][key] != request["fingerprint"]:
+        if case is not None and case.data["asked"][key] != request[FINGERPRINT]:
             raise Fail(422, "idempotency_key_reused", "This Idempotency-Key came with another request.")
         return case
 
@@ -321,7 +322,7 @@ class GenericSimulator(Simulator):
     ) -> None:
         key = request.headers["Idempotency-Key"]
         case.names = (*case.names, f"key:{key}")
-        case.data["asked"][key] = request["fingerprint"]
+        case.data["asked"][key] = request[FINGERPRINT]
         case.data["operations"].append(_operation(id, key, kind, amount, status))
 
     def _listed(self, case: Case, key: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def _run(connection: Connection) -> str:
         known = {item.revision for item in script.walk_revisions()}
         for one in revision if isinstance(revision, tuple) else (revision,):
             if one and one not in known:
-                raise NewerDatabase(f"The database is at revision {one}, which this version does not know; upgrade paymux.")
+                raise NewerDatabase(
+                    f"The database is at revision {one}, which this version does not know; upgrade paymux."
+                )
         return script._upgrade_revs("head", revision)  # type: ignore[arg-type]
 
     config = Config()
