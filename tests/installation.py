@@ -211,7 +211,7 @@ class Merchant:
         sent = {"Authorization": f"Bearer {await self.token()}"}
         return await self.installation.call("GET", URL(self.base + path, encoded=True), headers=sent)  # type: ignore[arg-type]
 
-    def order(self, code: str = "LATITUDEPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
+    def order(self, code: str = "AFTERPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
         """The body of an order that this code accepts; a change to None takes a field away."""
         from paymux.connectors.registry import provider_of
 
@@ -235,7 +235,7 @@ class Merchant:
         body |= changes
         return {name: value for name, value in body.items() if value is not None}
 
-    async def creates(self, code: str = "LATITUDEPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
+    async def creates(self, code: str = "AFTERPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
         """Create an order and return the answer's body."""
         answer = await self.post("/orders", self.order(code, amount, **changes))
         assert answer.status == 201, answer.body

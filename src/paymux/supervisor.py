@@ -189,7 +189,7 @@ Create an order (paste this into another terminal, then open the redirectUrl in 
 TOKEN=$(curl -s {base}/token -d client_id=demo-merchant -d client_secret=demo-secret -d grant_type=client_credentials \\
   -d scope=api-user | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
 curl -s {base}/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{
-  "orderReference": "ORD-'$(date +%s)'", "bnplProvider": "LATITUDEPAY_AU", "purchaseCountry": "AU", "purchaseCurrency": "AUD",
+  "orderReference": "ORD-'$(date +%s)'", "bnplProvider": "AFTERPAY_AU", "purchaseCountry": "AU", "purchaseCurrency": "AUD",
   "locale": "en_AU", "orderAmount": 100,
   "orderItems": [{{"name": "Shirt", "quantity": 1, "sku": "S-1", "unitPrice": 100, "totalAmount": 100}}],
   "customer": {{"firstName": "Ada", "lastName": "Byron", "email": "ada@shop.example", "phoneNumber": "+61400000000"}},

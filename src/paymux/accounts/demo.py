@@ -24,6 +24,7 @@ async def seed(database: Database, keyring: KeyRing, clock: Clock, settings: Set
         raise service.AccountFault("The demo merchant exists in sandbox mode only.")
     async with database.transaction() as tx:
         await service.stamp_mode(tx, settings)
+        await store.lock_installation(tx)
         await clock.refresh(tx)
         if await store.merchant(tx, MERCHANT_ID) is None:
             await service.create_merchant(

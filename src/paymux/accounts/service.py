@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,7 +14,7 @@ from paymux.accounts import store
 from paymux.accounts.model import Merchant, NewMerchant, ProviderAccount
 from paymux.connectors.contract import Account
 from paymux.connectors.registry import provider_of
-from paymux.money import exact
+from paymux.money import exact, fits
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Record, from_json, to_json
 from paymux.platform.encryption import KeyRing
@@ -21,6 +22,11 @@ from paymux.platform.identifiers import new_id, new_secret
 from paymux.platform.settings import Settings
 
 OLD_SECRET_LIFE = timedelta(hours=24)
+KINDS = ("client", "payment", "webhook")
+ENVIRONMENTS = ("sandbox", "test", "live")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MOST = Decimal(10) ** 15
+_LEAST_PRIORITY, _LAST_PRIORITY = 1, 1_000_000
 _SEALED_FOR = {"payment": "payment-secret", "webhook": "webhook-secret"}
 
 
@@ -61,11 +67,15 @@ async def create_merchant(
     tx: Connection, keyring: KeyRing, clock: Clock, name: str, *, merchant_id: str | None = None,
     client_id: str | None = None, known: Mapping[str, str] | None = None,
 ) -> NewMerchant:  # fmt: skip
-    """Make a merchant with secrets of his own. Raises AccountFault when the client id is taken."""
+    """Make a merchant with secrets of his own. Raises AccountFault for a client id that is taken, or a name that can't be."""
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise AccountFault("The name must be 1 to 200 printable characters.")
+    if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
+        raise AccountFault("The client id must be 1 to 64 letters, digits, points, hyphens or underscores.")
     merchant_id, client_id = merchant_id or new_id("mer"), client_id or f"cli_{secrets.token_hex(12)}"
     if not await store.insert_merchant(tx, merchant_id, name, client_id, clock.now()):
         raise AccountFault(f"Client id {client_id} is taken.")
-    made = {kind: (known or {}).get(kind) or new_merchant_secret(kind) for kind in ("client", "payment", "webhook")}
+    made = {kind: (known or {}).get(kind) or new_merchant_secret(kind) for kind in KINDS}
     for kind, secret in made.items():
         await _add_secret(tx, keyring, merchant_id, kind, secret)
     return NewMerchant(
@@ -94,7 +104,14 @@ def client_digest(keyring: KeyRing, merchant_id: str, secret: str) -> str:
 
 
 async def rotate(tx: Connection, keyring: KeyRing, merchant_id: str, kind: str) -> str:
-    """A new secret of a kind. The old client and webhook secrets go on for 24 h, the payment secret ends at once."""
+    """A new secret of a kind. Raises AccountFault.
+
+    The old client secret goes on for 24 h, so that shops change without an outage, and so does the old webhook secret (W3:
+    both sign). The payment secret ends at once: a return carries one hash (R1), so that two could never sign it.
+    """
+    if kind not in KINDS:
+        raise AccountFault(f"The kind must be {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+    await store.lock_merchant(tx, merchant_id)
     await store.end_secrets(tx, merchant_id, kind, timedelta(0) if kind == "payment" else OLD_SECRET_LIFE)
     secret = new_merchant_secret(kind)
     await _add_secret(tx, keyring, merchant_id, kind, secret)
@@ -109,11 +126,13 @@ async def set_merchant(tx: Connection, merchant_id: str, **changes: Any) -> None
 
 async def client_secret_fits(tx: Connection, keyring: KeyRing, client_id: str, client_secret: str) -> Merchant | None:
     """The merchant of a client id and secret; None when either is wrong, in the same time."""
-    merchant = await merchant_by_client(tx, client_id)
-    rows = await store.secrets(tx, merchant.id if merchant else "", "client")
-    digest = client_digest(keyring, merchant.id if merchant else "", client_secret)
-    fits = [secrets.compare_digest(row["secret_hash"], digest) for row in rows]
-    return merchant if any(fits) else None
+    # What PostgreSQL can't hold as text is nobody's client id.
+    merchant = await merchant_by_client(tx, client_id if client_id.isprintable() else "")
+    owner = merchant.id if merchant else ""
+    kept = [row["secret_hash"] for row in await store.secrets(tx, owner, "client")]
+    digest = client_digest(keyring, owner, client_secret)
+    same = [secrets.compare_digest(one, digest) for one in kept or ["0" * len(digest)]]
+    return merchant if kept and any(same) else None
 
 
 async def payment_secret(tx: Connection, keyring: KeyRing, merchant_id: str) -> str:
@@ -144,6 +163,9 @@ async def set_provider_account(
         for name, fact in facts.credentials.items()
         if fact.required and not credentials.get(name)
     ]
+    wrong += _faulty_limits(min_amount, max_amount, priority)
+    if environment not in ENVIRONMENTS:
+        wrong.append(f"environment must be {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}")
     if environment == "sandbox" and not settings.sandbox:
         wrong.append("environment sandbox exists in sandbox mode only")
     if environment == "live" and facts.retired is not None:
@@ -158,6 +180,18 @@ async def set_provider_account(
         min_amount=min_amount, max_amount=max_amount, priority=priority, active=active, created_at=clock.now(),
     )  # fmt: skip
     return _account(keyring, row)
+
+
+def _faulty_limits(min_amount: Decimal | None, max_amount: Decimal | None, priority: int) -> list[str]:
+    wrong = []
+    for name, amount in (("min", min_amount), ("max", max_amount)):
+        if amount is not None and not (amount.is_finite() and 0 <= amount < _MOST and fits(amount, 4)):
+            wrong.append(f"{name} must be an amount from 0 to {_MOST:f} with at most 4 decimals")
+    if not wrong and min_amount is not None and max_amount is not None and min_amount > max_amount:
+        wrong.append("min must not be above max")
+    if not _LEAST_PRIORITY <= priority <= _LAST_PRIORITY:
+        wrong.append(f"priority must be from {_LEAST_PRIORITY} to {_LAST_PRIORITY}")
+    return wrong
 
 
 def _account(keyring: KeyRing, row: Record) -> ProviderAccount:

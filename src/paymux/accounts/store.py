@@ -17,6 +17,11 @@ async def stamp(tx: Connection, mode: str) -> str:
     return stamped
 
 
+async def lock_installation(tx: Connection) -> None:
+    """Let only one process at a time prepare the installation."""
+    await tx.execute("SELECT 1 FROM installation FOR UPDATE")
+
+
 async def clock_moved(tx: Connection) -> bool:
     return bool(await tx.fetchval("SELECT clock_offset <> interval '0' FROM installation"))
 
@@ -27,6 +32,11 @@ async def merchant(tx: Connection, merchant_id: str) -> Record | None:
 
 async def merchant_by_client(tx: Connection, client_id: str) -> Record | None:
     return await tx.fetchrow(f"SELECT {_MERCHANT} FROM merchants WHERE client_id = $1", client_id)  # noqa: S608
+
+
+async def lock_merchant(tx: Connection, merchant_id: str) -> None:
+    """Let only one change of a merchant's secrets happen at a time."""
+    await tx.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", merchant_id)
 
 
 async def insert_merchant(tx: Connection, merchant_id: str, name: str, client_id: str, now: datetime) -> bool:
@@ -131,15 +141,20 @@ async def account_by_id(tx: Connection, account_id: str) -> Record:
     return await tx.fetchrow("SELECT * FROM provider_accounts WHERE id = $1", account_id)
 
 
+async def has_sandbox_accounts(tx: Connection) -> bool:
+    return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM provider_accounts WHERE environment = 'sandbox')"))
+
+
 async def codes_of(tx: Connection, merchant_id: str) -> set[str]:
     rows = await tx.fetch("SELECT code FROM provider_accounts WHERE merchant_id = $1 AND channel = ''", merchant_id)
     return {row["code"] for row in rows}
 
 
 async def signing_keys(tx: Connection) -> list[Record]:
-    """All signing keys, the one to sign with first."""
+    """The signing keys that still verify, the one to sign with first. A retired key goes when its last token has ended."""
     rows: list[Record] = await tx.fetch(
-        "SELECT * FROM signing_keys ORDER BY retired_real NULLS FIRST, created_real DESC"
+        "SELECT * FROM signing_keys WHERE retired_real IS NULL OR retired_real > now() - interval '24 hours'"
+        " ORDER BY retired_real DESC NULLS FIRST, created_real DESC"
     )
     return rows
 
@@ -148,6 +163,11 @@ async def add_signing_key(tx: Connection, kid: str, private_sealed: bytes, publi
     await tx.execute(
         "INSERT INTO signing_keys (kid, private_sealed, public_jwk) VALUES ($1,$2,$3)", kid, private_sealed, public_jwk
     )
+
+
+async def retire_signing_keys(tx: Connection) -> None:
+    """Sign with none of the present keys any more."""
+    await tx.execute("UPDATE signing_keys SET retired_real = now() WHERE retired_real IS NULL")
 
 
 async def lock_signing_keys(tx: Connection) -> None:

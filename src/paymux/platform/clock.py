@@ -38,5 +38,5 @@ class Clock:
         self.offset = await tx.fetchval(
             "UPDATE installation SET clock_offset = clock_offset + $1 RETURNING clock_offset", by
         )
-        await tx.execute("UPDATE pgqueuer SET execute_after = execute_after - $1 WHERE status = 'queued'", by)
+        await tx.execute("UPDATE pgqueuer SET execute_after = execute_after - $1::interval WHERE status = 'queued'", by)
         return self.now()

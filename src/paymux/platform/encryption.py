@@ -16,6 +16,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE = 12
+_TAG = 16
+
+
+_NO_FILE = (
+    "There is no key file at {path}. Put the installation's own back: without it nothing that it sealed can be read. "
+    'A new installation needs one with mode 0600: {{"primary": "k1", "keys": {{"k1": "<32 random bytes in base64>"}}}}'
+)
 
 
 class KeyFileMissing(Exception):
@@ -27,7 +34,11 @@ class Unreadable(Exception):
 
 
 class KeyRing:
-    """Seals texts with the primary key and opens them with any key of the ring."""
+    """Seals texts with the primary key and opens them with any key of the ring.
+
+    To rotate: add a key **behind** the others and name it as primary. Digests are made with a key derived from the
+    first one, so the first must stay where it is for as long as anything is looked up by digest.
+    """
 
     def __init__(self, keys: dict[str, bytes], primary: str) -> None:
         self._keys, self._primary = keys, primary
@@ -39,17 +50,21 @@ class KeyRing:
         """Read the key file; make one with mode 0600 when there is none and `create`. Raises KeyFileMissing."""
         if not path.exists():
             if not create:
-                raise KeyFileMissing(f"There is no key file at {path}; make one with: paymux keys create {path}")
+                raise KeyFileMissing(_NO_FILE.format(path=path))
             cls._write_new(path)
         if path.stat().st_mode & 0o077:
             raise KeyFileMissing(f"The key file {path} can be read by others; set its mode to 0600")
         try:
             kept = json.loads(path.read_text())
-            keys = {name: base64.b64decode(value) for name, value in kept["keys"].items()}
-            if not keys or kept["primary"] not in keys or any(len(key) != 32 for key in keys.values()):
-                raise ValueError("no usable key")
-        except (ValueError, KeyError, AttributeError) as fault:
-            raise KeyFileMissing(f"The key file {path} can't be read: {fault}") from fault
+            keys = {name: base64.b64decode(value, validate=True) for name, value in kept["keys"].items()}
+            if not keys or kept["primary"] not in keys:
+                raise ValueError("its primary key is not among its keys")
+            if any(len(key) != 32 or not 0 < len(name.encode()) < 256 for name, key in keys.items()):
+                raise ValueError("a key is not 32 bytes long, or its name not 1 to 255")
+        except OSError as fault:
+            raise KeyFileMissing(f"The key file {path} can't be read: {fault.strerror}") from fault
+        except (ValueError, KeyError, AttributeError, TypeError) as fault:
+            raise KeyFileMissing(f"The key file {path} can't be used: {fault}") from fault
         return cls(keys, kept["primary"])
 
     @staticmethod
@@ -57,7 +72,7 @@ class KeyRing:
         path.parent.mkdir(parents=True, exist_ok=True)
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         # Written beside and linked into place: two processes that start together end with one file.
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"primary": "k1", "keys": {"k1": key}}, file)
         try:
@@ -75,10 +90,12 @@ class KeyRing:
 
     def unseal(self, sealed: bytes, purpose: str) -> str:
         """Decrypt what was sealed for this purpose. Raises Unreadable."""
-        size = sealed[0]
-        name, rest = sealed[1 : 1 + size].decode(), sealed[1 + size :]
+        size = sealed[0] if sealed else 0
+        name, rest = sealed[1 : 1 + size].decode(errors="replace"), sealed[1 + size :]
         if name not in self._keys:
             raise Unreadable(f"sealed with key {name!r}, which is not in the ring")
+        if len(rest) < _NONCE + _TAG:
+            raise Unreadable("cut off")
         try:
             return AESGCM(self._keys[name]).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode()).decode()
         except InvalidTag as fault:

@@ -75,7 +75,6 @@ class Worker:
         try:
             await manager.run(
                 dequeue_timeout=NOTICE, batch_size=10, max_concurrent_tasks=self._concurrency, heartbeat_timeout=HEARTBEAT,
-                shutdown_on_listener_failure=True,
             )  # fmt: skip
         finally:
             ender.cancel()

@@ -116,7 +116,8 @@ def judge_answer(method: str, target: str, status: int, body: object) -> None:
 def example_module() -> ModuleType:
     """The example service's module."""
     spec = importlib.util.spec_from_file_location("generic_provider", ROOT / "examples/generic_provider/service.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

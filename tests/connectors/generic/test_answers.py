@@ -175,8 +175,8 @@ async def test_an_operation_that_is_not_done_is_underway_and_a_failed_one_refuse
 
 async def test_a_find_about_something_else_is_unclear(canned: Canned) -> None:
     for path, value in (("kind", "refund"), ("key", "key-2"), ("order_id", "ord_2"), ("amount.currency", "USD")):
+        connector = canned.says(changed(OPERATION, path, value))
         with pytest.raises(Unclear):
-            connector = canned.says(changed(OPERATION, path, value))
             await connector.find_move(checkout_of(canned), MoveKind.CAPTURE, "key-1", None)
 
 

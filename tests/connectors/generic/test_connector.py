@@ -285,7 +285,7 @@ async def test_cancelling_twice_does_no_harm_and_a_paid_checkout_is_not_cancelle
     await counter.shopper(redirect.url, "approve")
     assert isinstance(await connector.fetch(checkout), Cancelled)
     assert counter.ledger() == []
-    other, order, redirect, second = await opened_again(counter)
+    other, _, redirect, second = await opened_again(counter)
     await counter.shopper(redirect.url, "approve")
     with pytest.raises(Refused):
         await other.cancel_checkout(second)
@@ -373,20 +373,26 @@ async def test_a_forged_stale_or_foreign_event_is_refused(counter: Counter) -> N
     connector.verify_event(event)
 
 
-async def test_restarted_the_simulator_still_knows_everything(counter: Counter) -> None:
+async def test_the_simulator_started_anew_still_knows_everything(counter: Counter) -> None:
     connector, checkout = await paid(counter, auto_capture=False)
     await connector.capture(checkout, counter.move(Money(Decimal(40), "AUD"), "k-1", "100"))
+    before = await connector.fetch(checkout)
     simulator = counter.sandbox.simulators["generic"]
-    kept = dict(vars(simulator))
-    assert list(kept) == ["desk"]
+    vars(simulator).clear()
+    type(simulator).__init__(simulator, counter.sandbox.desk)
+    assert await connector.fetch(checkout) == before
+    assert isinstance(await connector.capture(checkout, counter.move(Money(Decimal(40), "AUD"), "k-1", "60")), Moved)
+    assert counter.ledger()[1:] == [("capture", Decimal("40.00"), "AUD")]
 
 
 async def test_no_fault_of_the_wire_is_taken_for_an_answer(counter: Counter) -> None:
     connector, _, _, checkout = await opened(counter)
     for fault in LOSING:
-        await counter.order_fault("status", fault)
-        with pytest.raises(CallFailed):
-            await connector.fetch(checkout)
+        # The HTTP library itself repeats a GET whose kept connection was reset: that one is not lost.
+        if fault != "reset_after":
+            await counter.order_fault("status", fault)
+            with pytest.raises(CallFailed):
+                await connector.fetch(checkout)
         await counter.order_fault("cancel", fault)
         with pytest.raises(CallFailed):
             await connector.cancel_checkout(checkout)
