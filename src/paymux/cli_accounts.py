@@ -9,14 +9,17 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
+import asyncpg
 import typer
 
-from paymux.accounts import service
+from paymux.accounts import demo, live_checks, service
 from paymux.connectors.registry import UnknownCode
 from paymux.orders.core import Core
 from paymux.platform import jobs
 from paymux.platform.callback_guard import check_callback_url
-from paymux.platform.database import Connection
+from paymux.platform.database import Connection, DatabaseUnavailable
+from paymux.platform.encryption import KeyFileMissing
+from paymux.platform.running import NotRunning
 from paymux.platform.settings import Settings
 
 merchants = typer.Typer(no_args_is_help=True, help="Make merchants, rotate their secrets, change their defaults.")
@@ -36,8 +39,8 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
 
     try:
         shown = asyncio.run(run())
-    except (service.AccountFault, UnknownCode, ValueError) as fault:
-        message = f"{fault} is no known payment method code" if isinstance(fault, UnknownCode) else str(fault)
+    except _FAULTS as fault:
+        message = _sentence(fault)
         typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
         raise typer.Exit(1) from None
     if as_json:
@@ -45,6 +48,22 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
         return
     for name, value in shown.items():
         typer.echo(f"{name:16} {value}")
+
+
+_FAULTS = (
+    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, live_checks.UnsafeStart,
+    asyncpg.UndefinedTableError,
+)  # fmt: skip
+
+
+def _sentence(fault: Exception) -> str:
+    if isinstance(fault, UnknownCode):
+        return f"{fault.args[0]} is no known payment method code."
+    if isinstance(fault, DatabaseUnavailable):
+        return f"The database can't be reached: {fault}"
+    if isinstance(fault, asyncpg.UndefinedTableError):
+        return "The database has no schema yet: run `paymux db upgrade` first."
+    return str(fault)
 
 
 @merchants.command("create")
@@ -56,6 +75,8 @@ def create(
     """Make a merchant. His secrets are printed once, and never again."""
 
     async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        if client_id == demo.CLIENT_ID and not core.settings.sandbox:
+            raise service.AccountFault(f"{client_id} is the demo merchant's: live mode would not start with it (K4).")
         made = await service.create_merchant(tx, core.keyring, core.clock, name, client_id=client_id or None)
         return {
             "merchantId": made.merchant.id, "clientId": made.merchant.client_id, "clientSecret": made.client_secret,
@@ -74,8 +95,6 @@ def rotate(
     """A new secret. The old client and webhook secrets go on working for 24 hours, the payment secret ends at once."""
 
     async def work(core: Core, tx: Connection) -> dict[str, Any]:
-        if kind not in ("client", "payment", "webhook"):
-            raise service.AccountFault("kind must be client, payment or webhook")
         found = await service.find_merchant(tx, merchant)
         return {"merchantId": found.id, f"{kind}Secret": await service.rotate(tx, core.keyring, found.id, kind)}
 
@@ -145,17 +164,13 @@ def set_account(
     min: Annotated[str, typer.Option(help="Least amount, major units.")] = "",
     max: Annotated[str, typer.Option(help="Greatest amount, major units.")] = "",
     priority: Annotated[int, typer.Option(help="1 is shown first.")] = 100,
-    active: Annotated[bool, typer.Option(help="Whether it is offered.")] = True,
+    active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is offered.")] = True,
     json: Json = False,
 ) -> None:
     """Make or change a merchant's account at a provider."""
 
     async def work(core: Core, tx: Connection) -> dict[str, Any]:
-        if environment not in ("test", "live", "sandbox"):
-            raise service.AccountFault("--environment must be test, live or sandbox")
-        given = jsonlib.loads(credentials.read_text())
-        if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-            raise service.AccountFault("the credentials file must hold one JSON object of strings")
+        given = _credentials(credentials)
         found = await service.find_merchant(tx, merchant)
         account = await service.set_provider_account(
             tx, core.keyring, core.clock, core.settings, found.id, code, environment=environment, credentials=given,
@@ -171,13 +186,20 @@ def set_account(
     _do(work, json)
 
 
+def _credentials(path: Path) -> dict[str, str]:
+    try:
+        given = jsonlib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise service.AccountFault(f"{path} must hold one JSON object of texts, a field for each credential.")
+    return given
+
+
 def _amount(name: str, text: str) -> Decimal | None:
     if not text:
         return None
     try:
-        amount = Decimal(text)
+        return Decimal(text)
     except InvalidOperation:
         raise service.AccountFault(f"{name} must be an amount") from None
-    if not amount.is_finite() or amount < 0:
-        raise service.AccountFault(f"{name} must be an amount of at least 0")
-    return amount

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, OctKey
+from joserfc.jwk import ECKey, OctKey
+from joserfc.jwt import ClaimsOption
 
 from paymux.accounts import service, store
 from paymux.platform.clock import Clock
-from paymux.platform.database import Database
+from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.settings import Settings
 
 LIFE = 86_400
 SESSION_LIFE = 604_800
+CLOCKS_APART = 10
+MAX_TOKEN = 4096
 AUDIENCE = "paymux"
 ALGORITHM = "ES256"
 SCOPES = ("api-user", "merchant")
+_SEALED_FOR = "signing-key"
 
 
 class TokenRefused(Exception):
@@ -50,9 +53,10 @@ class AccessTokens:
     """Issues and verifies access tokens; keeps the keys of this process, re-read when an unknown one shows up."""
 
     def __init__(self, database: Database, keyring: KeyRing, clock: Clock, settings: Settings) -> None:
-        self._database, self._keyring, self._issuer = database, keyring, settings.base_url
+        self._database, self._keyring, self._clock = database, keyring, clock
+        self._issuer, self._claims = settings.base_url, _expected_claims(settings.base_url)
         self._private: ECKey | None = None
-        self._public: KeySet | None = None
+        self._public: dict[str, ECKey] = {}
         self._lock = asyncio.Lock()
 
     async def grant(self, *, client_id: str, client_secret: str, grant_type: str, scope: str) -> dict[str, Any]:
@@ -70,7 +74,7 @@ class AccessTokens:
         if merchant is None:
             raise TokenRefused("invalid_client", "client_id or client_secret is wrong", 401)
         key = await self._signing_key()
-        now = int(datetime.now(UTC).timestamp())
+        now = int(self._clock.real().timestamp())
         claims = {
             "iss": self._issuer, "aud": AUDIENCE, "sub": merchant.client_id, "merchant_id": merchant.id,
             "scope": " ".join(scopes), "iat": now, "exp": now + LIFE, "jti": secrets.token_hex(8),
@@ -80,20 +84,16 @@ class AccessTokens:
 
     async def verify(self, token: str) -> Principal:
         """Whose access token this is. Raises TokenInvalid."""
-        if len(token) > 4096:
+        if len(token) > MAX_TOKEN:
             raise TokenInvalid("too long")
-        for fresh in (False, True):
-            keys = await self._public_keys(fresh=fresh)
-            try:
-                found = jwt.decode(token, keys, algorithms=[ALGORITHM])
-                _CLAIMS.validate(found.claims)
-            except (JoseError, ValueError, KeyError, TypeError) as fault:
-                if fresh or not isinstance(fault, ValueError | KeyError):
-                    raise TokenInvalid(type(fault).__name__) from fault
-                continue
-            claims = found.claims
-            return Principal(str(claims["merchant_id"]), str(claims["sub"]), tuple(str(claims["scope"]).split()))
-        raise TokenInvalid("no such key")
+        try:
+            kid = jws.extract_compact(token.encode()).headers().get("kid")
+            found = jwt.decode(token, await self._public_key(kid), algorithms=[ALGORITHM])
+            self._claims.validate(found.claims)
+        except (JoseError, ValueError, TypeError) as fault:
+            raise TokenInvalid(type(fault).__name__) from fault
+        claims = found.claims
+        return Principal(str(claims["merchant_id"]), str(claims["sub"]), tuple(str(claims["scope"]).split()))
 
     async def jwks(self) -> dict[str, Any]:
         """The public keys, as published at `/.well-known/jwks.json`."""
@@ -101,45 +101,63 @@ class AccessTokens:
         async with self._database.connection() as held:
             return {"keys": [row["public_jwk"] for row in await store.signing_keys(held)]}
 
+    async def rotate(self) -> None:
+        """Sign with a new key from now on; what the old one signed stays valid until it ends.
+
+        Another process goes on signing with the old key until it meets the first token of the new one.
+        """
+        async with self._lock, self._database.transaction() as tx:
+            await store.lock_signing_keys(tx)
+            await store.retire_signing_keys(tx)
+            await self._load(tx)
+
     async def _signing_key(self) -> ECKey:
         async with self._lock:
             if self._private is None:
-                await self._load()
+                async with self._database.transaction() as tx:
+                    await self._load(tx)
             assert self._private is not None
             return self._private
 
-    async def _public_keys(self, *, fresh: bool) -> KeySet:
-        async with self._lock:
-            if self._public is None or fresh:
-                await self._load()
-            assert self._public is not None
-            return self._public
+    async def _public_key(self, kid: object) -> ECKey:
+        """The key of this id. An unknown one leads to one look at the database at a time, however many ask."""
+        if not isinstance(kid, str):
+            raise TokenInvalid("no kid")
+        if kid not in self._public:
+            async with self._lock:
+                if kid not in self._public:
+                    async with self._database.transaction() as tx:
+                        await self._load(tx)
+        if kid not in self._public:
+            raise TokenInvalid("unknown kid")
+        return self._public[kid]
 
-    async def _load(self) -> None:
-        async with self._database.transaction() as tx:
+    async def _load(self, tx: Connection) -> None:
+        rows = await store.signing_keys(tx)
+        if not rows or rows[0]["retired_real"] is not None:
+            await store.lock_signing_keys(tx)
             rows = await store.signing_keys(tx)
-            if not rows:
-                await store.lock_signing_keys(tx)
-                rows = await store.signing_keys(tx)
-            if not rows:
-                made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM, "kid": secrets.token_hex(8)})
-                sealed = self._keyring.seal(made.as_pem(private=True).decode(), "signing-key")
-                await store.add_signing_key(tx, made.kid or "", sealed, dict(made.as_dict(private=False)))
-                rows = await store.signing_keys(tx)
-        pem = self._keyring.unseal(rows[0]["private_sealed"], "signing-key")
+        if not rows or rows[0]["retired_real"] is not None:
+            made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM, "kid": secrets.token_hex(8)})
+            sealed = self._keyring.seal(made.as_pem(private=True).decode(), _SEALED_FOR)
+            await store.add_signing_key(tx, made.kid or "", sealed, dict(made.as_dict(private=False)))
+            rows = await store.signing_keys(tx)
+        pem = self._keyring.unseal(rows[0]["private_sealed"], _SEALED_FOR)
         self._private = ECKey.import_key(pem, {"kid": rows[0]["kid"], "use": "sig", "alg": ALGORITHM})
-        self._public = KeySet([ECKey.import_key(row["public_jwk"]) for row in rows])
+        self._public = {row["kid"]: ECKey.import_key(row["public_jwk"]) for row in rows}
 
 
-_CLAIMS = jwt.JWTClaimsRegistry(
-    aud={"essential": True, "value": AUDIENCE}, exp={"essential": True}, merchant_id={"essential": True},
-    scope={"essential": True}, sub={"essential": True},
-)  # fmt: skip
+def _expected_claims(issuer: str) -> jwt.JWTClaimsRegistry:
+    there: ClaimsOption = {"essential": True}
+    return jwt.JWTClaimsRegistry(
+        leeway=CLOCKS_APART, iss={"essential": True, "value": issuer}, aud={"essential": True, "value": AUDIENCE},
+        exp=there, iat=there, sub=there, merchant_id=there, scope=there,
+    )  # fmt: skip
 
 
 def issue_customer_session(keyring: KeyRing, merchant_id: str, identifier: str) -> tuple[str, int]:
     """A customer session token and its life in seconds. The identifier may be a secret: only a keyed digest is kept."""
-    now = int(datetime.now(UTC).timestamp())
+    now = int(Clock.real().timestamp())
     key = OctKey.import_key(keyring.digest("customer-session-key"))
     claims = {
         "customerIdentifier": keyring.digest(f"customer|{merchant_id}|{identifier}"), "merchantId": merchant_id,

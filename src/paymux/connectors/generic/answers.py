@@ -62,7 +62,7 @@ class Sum(_Answer):
 
     @model_validator(mode="after")
     def _exact(self) -> Sum:
-        if not is_currency(self.currency) :
+        if not is_currency(self.currency) or not fits(self.amount, minor_units(self.currency)):
             raise ValueError("must be an amount that its currency can hold")
         return self
 
