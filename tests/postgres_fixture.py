@@ -44,16 +44,6 @@ def new_database(postgres_server: EmbeddedPostgres) -> Callable[[], Awaitable[st
 @pytest.fixture
 def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     """The URL of a fresh migrated database, gone after the test."""
-    yield from _lent(postgres_server, _TEMPLATE)
-
-
-@pytest.fixture
-def empty_database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """The URL of a database without any table, gone after the test."""
-    yield from _lent(postgres_server, "template1")
-
-
-def _lent(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = new_id("test").lower()
-    yield server.create_database(name, template)
-    server.drop_database(name)
+    yield postgres_server.create_database(name, _TEMPLATE)
+    postgres_server.drop_database(name)

@@ -112,7 +112,8 @@ class Provider:
             self.webhook.verify(body, dict(request.headers), json_parse=False)
         except (WebhookVerificationError, ValueError):
             raise No(401, "unauthorised", "The signature is missing or wrong.") from None
-        if not secrets.compare_digest(request.headers["webhook-id"].rpartition("_")[2].encode(), meant.encode()):
+        id = request.headers["webhook-id"]
+        if not id.startswith("req_") or not secrets.compare_digest(id.rpartition("_")[2].encode(), meant.encode()):
             raise No(401, "unauthorised", "The signature is about another request.")
         if request.headers.get("Paymux-Contract-Version") != VERSION:
             raise No(400, "unsupported_version", f"This service speaks {VERSION}.")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
 
 from paymux.platform import migrations
 from paymux.platform.migrations import NewerDatabase, run_statements, upgrade
-from tests.postgres_fixture import empty_database_url  # noqa: F401
+from paymux.platform.postgres import EmbeddedPostgres
+
+
+@pytest.fixture
+def empty(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of a database without any table."""
+    yield postgres_server.create_database("nothing_yet")
+    postgres_server.drop_database("nothing_yet")
 
 
 async def _value(url: str, query: str) -> object:
@@ -28,46 +36,44 @@ async def _run(url: str, statement: str) -> None:
         await connection.close()
 
 
-async def test_an_empty_database_gets_the_core_tables_and_the_job_queue(empty_database_url: str) -> None:
-    revision = await upgrade(empty_database_url)
+async def test_an_empty_database_gets_the_core_tables_and_the_job_queue(empty: str) -> None:
+    revision = await upgrade(empty)
 
-    assert await _value(empty_database_url, "SELECT version_num FROM schema_revision") == revision
-    assert await _value(empty_database_url, "SELECT count(*) FROM orders") == 0
-    assert await _value(empty_database_url, "SELECT count(*) FROM pgqueuer") == 0
-
-
-async def test_a_second_upgrade_changes_nothing(empty_database_url: str) -> None:
-    first = await upgrade(empty_database_url)
-    await _run(empty_database_url, "CREATE TABLE ours AS SELECT 1 AS kept")
-
-    assert await upgrade(empty_database_url) == first
-    assert await _value(empty_database_url, "SELECT kept FROM ours") == 1
+    assert await _value(empty, "SELECT version_num FROM schema_revision") == revision
+    assert await _value(empty, "SELECT count(*) FROM orders") == 0
+    assert await _value(empty, "SELECT count(*) FROM pgqueuer") == 0
 
 
-async def test_upgrades_from_several_machines_at_once_wait_for_each_other(empty_database_url: str) -> None:
-    reached = await asyncio.gather(*(upgrade(empty_database_url) for _ in range(4)))
+async def test_a_second_upgrade_changes_nothing(empty: str) -> None:
+    first = await upgrade(empty)
+    await _run(empty, "CREATE TABLE ours AS SELECT 1 AS kept")
+
+    assert await upgrade(empty) == first
+    assert await _value(empty, "SELECT kept FROM ours") == 1
+
+
+async def test_upgrades_from_several_machines_at_once_wait_for_each_other(empty: str) -> None:
+    reached = await asyncio.gather(*(upgrade(empty) for _ in range(4)))
 
     assert len(set(reached)) == 1
-    assert await _value(empty_database_url, "SELECT count(*) FROM schema_revision") == 1
+    assert await _value(empty, "SELECT count(*) FROM schema_revision") == 1
 
 
-async def test_a_failed_migration_leaves_nothing_behind(
-    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_migration_leaves_nothing_behind(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         migrations, "run_statements", lambda connection, sql: run_statements(connection, sql + "; SELECT 1/0")
     )
 
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await upgrade(empty_database_url)
+        await upgrade(empty)
     left = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-    assert await _value(empty_database_url, left) == 0
+    assert await _value(empty, left) == 0
 
 
-async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(empty_database_url: str) -> None:
-    await upgrade(empty_database_url)
-    await _run(empty_database_url, "UPDATE schema_revision SET version_num = '9999'")
+async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(empty: str) -> None:
+    await upgrade(empty)
+    await _run(empty, "UPDATE schema_revision SET version_num = '9999'")
 
     with pytest.raises(NewerDatabase, match=r"revision 9999.*later version"):
-        await upgrade(empty_database_url)
-    assert await _value(empty_database_url, "SELECT version_num FROM schema_revision") == "9999"
+        await upgrade(empty)
+    assert await _value(empty, "SELECT version_num FROM schema_revision") == "9999"

@@ -14,7 +14,7 @@ from joserfc.jwt import ClaimsOption
 
 from paymux.accounts import service, store
 from paymux.platform.clock import Clock
-from paymux.platform.database import Connection, Database
+from paymux.platform.database import Connection, Database, Record
 from paymux.platform.encryption import KeyRing
 from paymux.platform.settings import Settings
 
@@ -106,16 +106,17 @@ class AccessTokens:
 
         Another process goes on signing with the old key until it meets the first token of the new one.
         """
-        async with self._lock, self._database.transaction() as tx:
-            await store.lock_signing_keys(tx)
-            await store.retire_signing_keys(tx)
-            await self._load(tx)
+        async with self._lock:
+            async with self._database.transaction() as tx:
+                await store.lock_signing_keys(tx)
+                await store.retire_signing_keys(tx)
+                rows = await self._stored_keys(tx)
+            self._keep(rows)
 
     async def _signing_key(self) -> ECKey:
         async with self._lock:
             if self._private is None:
-                async with self._database.transaction() as tx:
-                    await self._load(tx)
+                await self._load()
             assert self._private is not None
             return self._private
 
@@ -126,13 +127,19 @@ class AccessTokens:
         if kid not in self._public:
             async with self._lock:
                 if kid not in self._public:
-                    async with self._database.transaction() as tx:
-                        await self._load(tx)
+                    await self._load()
         if kid not in self._public:
             raise TokenInvalid("unknown kid")
         return self._public[kid]
 
-    async def _load(self, tx: Connection) -> None:
+    async def _load(self) -> None:
+        async with self._database.transaction() as tx:
+            rows = await self._stored_keys(tx)
+        # Only after the commit: a key that others can't see must sign nothing.
+        self._keep(rows)
+
+    async def _stored_keys(self, tx: Connection) -> list[Record]:
+        """The keys of the database, the one to sign with first; made when there is none, by one process only."""
         rows = await store.signing_keys(tx)
         if not rows or rows[0]["retired_real"] is not None:
             await store.lock_signing_keys(tx)
@@ -142,6 +149,9 @@ class AccessTokens:
             sealed = self._keyring.seal(made.as_pem(private=True).decode(), _SEALED_FOR)
             await store.add_signing_key(tx, made.kid or "", sealed, dict(made.as_dict(private=False)))
             rows = await store.signing_keys(tx)
+        return rows
+
+    def _keep(self, rows: list[Record]) -> None:
         pem = self._keyring.unseal(rows[0]["private_sealed"], _SEALED_FOR)
         self._private = ECKey.import_key(pem, {"kid": rows[0]["kid"], "use": "sig", "alg": ALGORITHM})
         self._public = {row["kid"]: ECKey.import_key(row["public_jwk"]) for row in rows}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
 from standardwebhooks import Webhook
 
 from paymux.notifications import store
+from paymux.notifications.endpoint_limits import EndpointFull, EndpointLimits
 from paymux.notifications.outbox import SEALED_FOR
 from paymux.platform import jobs
-from paymux.platform.callback_guard import CallbackRefused, GuardedResolver, check_literal
+from paymux.platform.callback_guard import CallbackRefused, callback_session
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Database, Record, from_json, to_json
 from paymux.platform.encryption import KeyRing
@@ -27,8 +28,21 @@ log = structlog.get_logger()
 SCHEDULE = tuple(
     timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400, 86_400)
 )  # W3: then exhausted
-AT_ONCE_PER_HOST = 4
 MAX_ANSWER = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one try brought: the endpoint's status, or the fault that kept it from answering."""
+
+    status: int | None
+    fault: str | None
+    started: datetime
+    milliseconds: int
+
+    @property
+    def delivered(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
 
 
 class Deliverer:
@@ -40,27 +54,31 @@ class Deliverer:
     ) -> None:  # fmt: skip
         self._database, self._keyring, self._clock, self._settings = database, keyring, clock, settings
         self._secrets = webhook_secrets
-        self._busy: Counter[str] = Counter()
+        # Half of a worker's places at most: the other half stays for what moves orders.
+        self._limits = EndpointLimits(settings.job_concurrency // 2)
         self._session: aiohttp.ClientSession | None = None
 
-    async def deliver(self, delivery_id: str) -> None:
-        """Try one delivery. The job handler behind `deliver`."""
-        async with self._database.transaction() as tx:
-            await self._clock.refresh(tx)
-            row = await store.delivery(tx, delivery_id)
-            if row is None or row["state"] != "waiting":
+    async def deliver(self, payload: str) -> None:
+        """Try one delivery. The job handler behind `deliver`.
+
+        `payload` is the delivery's id, and for the schedule's own next try `id|tries so far`: when another
+        try (a replay) came between, that one carries the schedule on and this job has nothing left to do.
+        """
+        delivery_id, _, tries = payload.partition("|")
+        async with self._database.connection() as held:
+            row = await store.delivery(held, delivery_id)
+            if row is None or row["state"] != "waiting" or (tries and int(tries) != row["attempts"]):
                 return
-            secrets = await self._secrets(tx, row["merchant_id"])
-            host = urlsplit(row["url"]).netloc
-            if self._busy[host] >= AT_ONCE_PER_HOST:
-                # A bulkhead each: an endpoint that is slow waits for itself and delays no other.
-                await jobs.enqueue(tx, "deliver", delivery_id, timedelta(seconds=0.5))
-                return
-            self._busy[host] += 1
+            secrets = await self._secrets(held, row["merchant_id"])
         try:
-            await self._try(row, secrets)
-        finally:
-            self._busy[host] -= 1
+            with self._limits.place(row["url"]):
+                attempt = await self._try(row, secrets)
+        except EndpointFull as full:
+            async with self._database.connection() as held:
+                await jobs.enqueue(held, "deliver", payload, full.after)
+            return
+        self._limits.report(row["url"], answered=attempt.status is not None)
+        await self._settle(row, attempt)
 
     def body(self, row: Record) -> bytes:
         """The bytes that every try sends: fixed at decision, the payment token put in here only (K1)."""
@@ -71,7 +89,7 @@ class Deliverer:
         event["data"]["token"] = self._keyring.unseal(row["token_sealed"], "payment-token")
         return to_json(event).encode()
 
-    async def _try(self, row: Record, secrets: list[str]) -> None:
+    async def _try(self, row: Record, secrets: list[str]) -> Attempt:
         started, begun = Clock.real(), asyncio.get_running_loop().time()
         body = self.body(row)
         headers = {
@@ -79,15 +97,16 @@ class Deliverer:
             "webhook-timestamp": str(int(started.timestamp())),
             "webhook-signature": " ".join(Webhook(s).sign(row["id"], started, body.decode()) for s in secrets),
         }  # fmt: skip
-        status, fault = await self._post(row["url"], headers, body)
+        status, fault = await self._post(row["url"], headers, body) if secrets else (None, "no webhook secret")
         milliseconds = int((asyncio.get_running_loop().time() - begun) * 1000)
-        await self._settle(row, status, fault, started, milliseconds)
+        return Attempt(status, fault, started, milliseconds)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int | None, str | None]:
         try:
-            check_literal(self._settings, url)
             async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                await answer.content.read(MAX_ANSWER)
+                # The status is the answer. What follows is read so that the connection can serve again.
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    await _drain(answer)
                 return answer.status, None
         except CallbackRefused as no:
             return None, str(no)
@@ -96,11 +115,7 @@ class Deliverer:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=GuardedResolver(self._settings), use_dns_cache=False, limit=200)
-            timeout = aiohttp.ClientTimeout(total=self._settings.delivery_timeout)
-            self._session = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-            )
+            self._session = callback_session(self._settings)
         return self._session
 
     async def close(self) -> None:
@@ -109,32 +124,48 @@ class Deliverer:
             await self._session.close()
             self._session = None
 
-    async def _settle(
-        self, row: Record, status: int | None, fault: str | None, started: datetime, milliseconds: int
-    ) -> None:
-        tries = row["attempts"] + 1
+    async def _settle(self, row: Record, attempt: Attempt) -> None:
         async with self._database.transaction() as tx:
             now = await self._clock.refresh(tx)
-            await store.add_attempt(tx, row["id"], tries, status, fault, started, milliseconds)
-            if status is not None and 200 <= status < 300:
-                await store.settle(tx, row["id"], "delivered", tries, None, now)
+            held = await store.lock_delivery(tx, row["id"])
+            await store.add_attempt(tx, row["id"], attempt.status, attempt.fault, attempt.started, attempt.milliseconds)
+            tries, outcome = row["attempts"] + 1, "failed"
+            if attempt.delivered:
                 outcome = "delivered"
+                await store.settle(tx, row["id"], outcome, held["attempts"] + 1, None, now)
+            elif held["state"] != "waiting" or held["attempts"] != row["attempts"]:
+                # Another try of the same delivery was settled first: the schedule goes on from there.
+                outcome = "superseded"
             elif tries > len(SCHEDULE):
-                await store.settle(tx, row["id"], "exhausted", tries, None, now)
                 outcome = "exhausted"
+                await store.settle(tx, row["id"], outcome, tries, None, now)
             else:
                 wait = SCHEDULE[tries - 1] * random.uniform(1.0, 1.1)
                 await store.settle(tx, row["id"], "waiting", tries, now + wait, now)
-                await jobs.enqueue(tx, "deliver", row["id"], wait)
-                outcome = "failed"
+                await jobs.enqueue(tx, "deliver", f"{row['id']}|{tries}", wait)
         log.info(
-            "webhook.tried", delivery=row["id"], webhook=row["event"], attempt=tries, status=status, outcome=outcome
-        )
+            "webhook.tried", merchant=row["merchant_id"], delivery=row["id"], webhook=row["event"], attempt=tries,
+            status=attempt.status, fault=attempt.fault, milliseconds=attempt.milliseconds, outcome=outcome,
+        )  # fmt: skip
 
 
-async def replay(tx: Connection, merchant_id: str, delivery_id: str, now: datetime) -> bool:
-    """Deliver once more, with the same id and body. False when the merchant has no such delivery."""
-    if not await store.reopen(tx, merchant_id, delivery_id, now):
+async def _drain(answer: aiohttp.ClientResponse) -> None:
+    left = MAX_ANSWER
+    while left > 0 and (part := await answer.content.read(left)):
+        left -= len(part)
+
+
+async def replay(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
+    """Deliver once more, with the same id and body. False when the merchant has no such delivery.
+
+    A replayed delivery that fails goes on in the schedule where it was; an exhausted one is exhausted again.
+    """
+    if not await store.reopen(tx, merchant_id, delivery_id):
         return False
     await jobs.enqueue(tx, "deliver", delivery_id)
     return True
+
+
+async def list_deliveries(tx: Connection, merchant_id: str, state: str | None, limit: int) -> list[Record]:
+    """A merchant's deliveries, newest first, of a state (`waiting`, `delivered`, `exhausted`) or of all."""
+    return await store.deliveries(tx, merchant_id, state, limit)

@@ -32,13 +32,19 @@ async def delivery(tx: Connection, delivery_id: str) -> Record | None:
     )
 
 
+async def lock_delivery(tx: Connection, delivery_id: str) -> Record:
+    """A delivery's state and tries as they are now, held until the transaction ends."""
+    return await tx.fetchrow("SELECT state, attempts FROM deliveries WHERE id = $1 FOR UPDATE", delivery_id)
+
+
 async def add_attempt(
-    tx: Connection, delivery_id: str, number: int, status: int | None, fault: str | None, started: datetime,
-    milliseconds: int,
-) -> None:  # fmt: skip
+    tx: Connection, delivery_id: str, status: int | None, fault: str | None, started: datetime, milliseconds: int
+) -> None:
+    """Keep a try under its delivery's next number. The caller holds the delivery's lock."""
     await tx.execute(
-        "INSERT INTO delivery_attempts VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT DO NOTHING",
-        delivery_id, number, status, fault, started, milliseconds,
+        "INSERT INTO delivery_attempts (delivery_id, number, status, fault, started_real, milliseconds)"
+        " SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5 FROM delivery_attempts WHERE delivery_id = $1",
+        delivery_id, status, fault, started, milliseconds,
     )  # fmt: skip
 
 
@@ -63,13 +69,12 @@ async def deliveries(tx: Connection, merchant_id: str, state: str | None, limit:
     return rows
 
 
-async def reopen(tx: Connection, merchant_id: str, delivery_id: str, now: datetime) -> bool:
-    """Make a delivery wait again, for a replay."""
+async def reopen(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
+    """Make a delivery wait again, for a replay. False when the merchant has no such delivery."""
     return bool(
         await tx.fetchval(
-            "UPDATE deliveries SET state = 'waiting', next_at = $3 WHERE id = $1 AND merchant_id = $2 RETURNING true",
-            delivery_id,
-            merchant_id,
-            now,
+            "UPDATE deliveries SET state = 'waiting', next_at = now() + clock_offset FROM installation"
+            " WHERE id = $1 AND merchant_id = $2 RETURNING true",
+            delivery_id, merchant_id,
         )
-    )
+    )  # fmt: skip

@@ -6,81 +6,144 @@ between check and use gains nothing.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import re
 import socket
-from typing import Any
-from urllib.parse import urlsplit
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from paymux.platform.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_URL = 2000
+_NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?")
 _NEVER = tuple(ipaddress.ip_network(net) for net in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"))
+_PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-class CallbackRefused(OSError):
+class CallbackRefused(Exception):
     """A callback that would go where callbacks may not go."""
 
 
-def _plain(address: Address) -> Address:
-    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
+def _reached(ip: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for where it carries one (mapped, NAT64, 6to4, Teredo)."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
 
 
-def _allowed_networks(settings: Settings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def _within(ip: Address, networks: tuple[Network, ...]) -> bool:
+    return any(ip in net for net in networks if net.version == ip.version)
+
+
+def _allowed_networks(settings: Settings) -> tuple[Network, ...]:
     networks = []
     for part in settings.callback_allow:
         try:
             networks.append(ipaddress.ip_network(part, strict=False))
         except ValueError:
             continue
-    return networks
+    return tuple(networks)
 
 
 def permitted(settings: Settings, host: str, address: str) -> bool:
     """Whether a callback to `host`, resolved to `address`, may be made."""
-    ip = _plain(ipaddress.ip_address(address.split("%")[0]))
-    if any(ip in net for net in _NEVER if net.version == ip.version):
+    given = ipaddress.ip_address(address.split("%")[0])
+    ip = _reached(given)
+    if _within(given, _NEVER) or _within(ip, _NEVER):
         return False
-    if host.lower() in {part.lower() for part in settings.callback_allow}:
+    if host.lower().rstrip(".") in {part.lower() for part in settings.callback_allow}:
         return True
-    if any(ip in net for net in _allowed_networks(settings) if net.version == ip.version):
+    if _within(ip, _allowed_networks(settings)):
         return True
     if settings.sandbox and ip.is_loopback:
         return True
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _PUBLIC_V6:
+        return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 class GuardedResolver(AbstractResolver):
-    """A resolver that refuses an address a callback may not reach."""
+    """A resolver that refuses an address a callback may not reach.
+
+    It has threads of its own, one per job at most: a name server that does not answer holds up only those
+    who ask it.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._resolver = settings, ThreadedResolver()
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.job_concurrency, thread_name_prefix="callback-names")
 
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
-        """The permitted addresses of a host. Raises CallbackRefused when it has none."""
-        found = await self._resolver.resolve(host, port, family)
-        good = [one for one in found if permitted(self._settings, host, one["host"])]
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The permitted addresses of a host. Raises CallbackRefused when it has none, OSError when it is unknown."""
+        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        good = [
+            ResolveResult(
+                hostname=host, host=str(where[0]), port=port, family=kind, proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, where in found
+            if permitted(self._settings, host, str(where[0]))
+        ]  # fmt: skip
         if not good:
             raise CallbackRefused(f"{host} is not an address that callbacks may reach")
         return good
 
     async def close(self) -> None:
-        """Close the resolver."""
-        await self._resolver.close()
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def check_literal(settings: Settings, url: str) -> None:
-    """Refuse a URL whose host is an address that callbacks may not reach: those are never resolved. Raises CallbackRefused."""
-    host = (urlsplit(url).hostname or "").strip("[]")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
+def check_literal(settings: Settings, host: str) -> None:
+    """Refuse a host that is an address which callbacks may not reach: those are never resolved.
+
+    `host` is a URL's host as the HTTP client reads it (`yarl.URL.raw_host`). Raises CallbackRefused.
+    """
+    if not _numeric(host):
         return
-    if not permitted(settings, host, host):
+    try:
+        good = permitted(settings, host, host)
+    except ValueError:
+        good = False
+    if not good:
         raise CallbackRefused(f"{host} is not an address that callbacks may reach")
+
+
+def _numeric(host: str) -> bool:
+    """Whether a host is meant as an address: by a colon, or by its last label (`127.1`, `0x7f000001`)."""
+    last = host.rstrip(".").rpartition(".")[2].lower()
+    return ":" in host or last.isdigit() or (last.startswith("0x") and all(c in "0123456789abcdef" for c in last[2:]))
+
+
+def callback_session(settings: Settings) -> aiohttp.ClientSession:
+    """The HTTP client for callbacks: guarded, without cookies and cached names; `delivery_timeout` for the whole call.
+
+    Its calls raise CallbackRefused besides aiohttp's own exceptions.
+    """
+
+    async def guard(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        check_literal(settings, request.url.raw_host or "")
+        return await handler(request)
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=GuardedResolver(settings), use_dns_cache=False, limit=0),
+        timeout=aiohttp.ClientTimeout(total=settings.delivery_timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        middlewares=(guard,),
+    )
 
 
 def check_callback_url(settings: Settings, url: str) -> str | None:
@@ -90,19 +153,26 @@ def check_callback_url(settings: Settings, url: str) -> str | None:
     if any(ord(c) <= 32 or ord(c) == 127 for c in url) or "\\" in url:
         return "must be a valid HTTPS URL"
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        parts = URL(url)
+        host, port = parts.raw_host, parts.explicit_port
     except ValueError:
         return "must be a valid HTTPS URL"
-    if not host or ("." not in host.strip(".") and host != "localhost" and ":" not in host):
+    if not host or port == 0 or not _real(host):
         return "must be a valid HTTPS URL"
-    if parts.username or parts.password:
+    if "@" in parts.raw_authority:
         return "must not carry a user name or password"
-    if parts.scheme == "https":
-        return None
-    if parts.scheme == "http" and settings.sandbox and _loopback(host):
+    if parts.scheme == "https" or (parts.scheme == "http" and settings.sandbox and _loopback(host)):
         return None
     return "must be a valid HTTPS URL"
+
+
+def _real(host: str) -> bool:
+    if not _numeric(host):
+        return len(host) <= 253 and (_NAME.fullmatch(host) is not None or host == "localhost")
+    try:
+        return "%" not in str(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _loopback(host: str) -> bool:

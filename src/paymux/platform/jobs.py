@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
-from pgqueuer.db import AsyncpgPoolDriver
+from pgqueuer.db import AsyncpgDriver
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.qm import QueueManager
@@ -21,14 +21,35 @@ from paymux.platform.database import Connection, Database
 log = structlog.get_logger()
 
 HEARTBEAT = timedelta(seconds=5)
+# The queue is looked at this often even unasked: due times that a moved clock brought forward (C1) send no notice.
 NOTICE = timedelta(milliseconds=500)
 LONGEST_RETRY = 600
+LONGEST_PAUSE = 5.0
+SEEN_EVERY = 2.0
+TIDY_EVERY = 10.0
+REVIVE_EVERY = 60.0
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
+
+# Only a retry that could not be written leaves a job `failed`: nobody else would ever bring it back.
+_REVIVE = """
+UPDATE pgqueuer SET status = 'queued', execute_after = now(), updated = now(), queue_manager_id = NULL
+WHERE status = 'failed' AND entrypoint = ANY($1::text[])
+"""
+# pgqueuer keeps a row per change of every job and never deletes one. Only the oldest are looked at: no scan.
+_TIDY = """
+DELETE FROM pgqueuer_log WHERE id IN (
+  SELECT id FROM (SELECT id, aggregated, created FROM pgqueuer_log ORDER BY id LIMIT 20000) oldest
+  WHERE aggregated AND created < now() - interval '1 day')
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class JobHandler:
-    """What does a kind of job, and how many of it at once over all workers (0: no limit of its own)."""
+    """What does a kind of job, and how many of it at once over all workers (0: no limit of its own).
+
+    `run` gets the job's payload. It may be called again for the same job: after an exception, and after the
+    death of a worker or of the database's connection. What it does must bear that.
+    """
 
     run: Callable[[str], Awaitable[None]]
     limit: int = 0
@@ -36,64 +57,146 @@ class JobHandler:
 
 async def enqueue(tx: Connection, entrypoint: str, payload: str, after: timedelta = timedelta(0)) -> None:
     """Enqueue a job within the caller's transaction: it exists when, and only when, that commits."""
-    await tx.fetch(_ENQUEUE, [0], [entrypoint], [payload.encode()], [after], [None], ["{}"])
+    await enqueue_many(tx, entrypoint, (payload,), after)
+
+
+async def enqueue_many(
+    tx: Connection, entrypoint: str, payloads: Sequence[str], after: timedelta = timedelta(0)
+) -> None:
+    """Enqueue a job per payload in one statement, within the caller's transaction."""
+    n = len(payloads)
+    if n:
+        await tx.fetch(
+            _ENQUEUE, [0] * n, [entrypoint] * n, [p.encode() for p in payloads], [after] * n, [None] * n, [None] * n
+        )
 
 
 class Worker:
-    """Runs the jobs of an installation. Any number of workers share the work."""
+    """Runs the jobs of an installation. Any number of workers share the work.
 
-    def __init__(self, database: Database, handlers: Mapping[str, JobHandler], concurrency: int) -> None:
+    `concurrency` is the number of jobs at once (at least 20); `grace` the seconds that running jobs get to
+    end when the worker stops. What has not ended by then is put back into the queue.
+    """
+
+    def __init__(
+        self, database: Database, handlers: Mapping[str, JobHandler], concurrency: int, grace: float = 20.0
+    ) -> None:
         self._database, self._handlers, self._concurrency = database, handlers, concurrency
+        self._grace = grace
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; running jobs are let end. Comes back by itself when the database goes away."""
+        """Work until `stop`. Comes back by itself when the database goes away."""
+        beside = [
+            asyncio.create_task(self._every(SEEN_EVERY, "UPDATE installation SET worker_seen_real = now()")),
+            asyncio.create_task(self._every(TIDY_EVERY, _TIDY)),
+            asyncio.create_task(self._every(REVIVE_EVERY, _REVIVE, list(self._handlers))),
+        ]
         pause = 0.2
-        beat = asyncio.create_task(self._seen(stop))
         try:
             while not stop.is_set():
+                begun = asyncio.get_running_loop().time()
                 try:
                     await self._work(stop)
-                    pause = 0.2
                 except Exception as fault:
                     log.warning("worker.interrupted", fault=type(fault).__name__)
+                    if asyncio.get_running_loop().time() - begun > 2 * LONGEST_PAUSE:
+                        pause = 0.2
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), pause)
-                    pause = min(pause * 2, 5)
+                    pause = min(pause * 2, LONGEST_PAUSE)
         finally:
-            beat.cancel()
+            for task in beside:
+                task.cancel()
+            await self._end(self._draining)
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        manager = QueueManager(Queries(AsyncpgPoolDriver(self._database.pool)))
-        for name, handler in self._handlers.items():
-            manager.entrypoint(name, concurrency_limit=handler.limit, on_failure="hold")(_guarded(name, handler))
+        # A connection of its own: heartbeats must not queue behind the handlers for one of the pool's.
+        async with self._database.connection() as held:
+            lost = asyncio.Event()
 
-        async def end() -> None:
-            await stop.wait()
-            manager.shutdown.set()
+            def lose(_: object) -> None:
+                lost.set()
 
-        ender = asyncio.create_task(end())
-        try:
-            await manager.run(
-                dequeue_timeout=NOTICE, batch_size=10, max_concurrent_tasks=self._concurrency, heartbeat_timeout=HEARTBEAT,
+            held.add_termination_listener(lose)
+            manager = self._manager(held)
+            work = asyncio.create_task(
+                manager.run(
+                    dequeue_timeout=NOTICE, batch_size=10, max_concurrent_tasks=self._concurrency,
+                    heartbeat_timeout=HEARTBEAT, shutdown_on_listener_failure=True,
+                )
             )  # fmt: skip
-        finally:
-            ender.cancel()
+            waits = [asyncio.create_task(event.wait()) for event in (stop, lost)]
+            try:
+                await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)
+                if lost.is_set():
+                    # Its jobs go on by themselves; new ones are taken on a new connection at once.
+                    self._drain(work)
+                    raise ConnectionError("the worker's connection ended")
+            finally:
+                manager.shutdown.set()
+                for wait in waits:
+                    wait.cancel()
+                if work not in self._draining:
+                    await self._end({work})
+                with contextlib.suppress(Exception):
+                    held.remove_termination_listener(lose)
+                    await held.reset()
+            await work
 
-    async def _seen(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+    def _manager(self, held: Connection) -> QueueManager:
+        manager = QueueManager(Queries(AsyncpgDriver(held)))
+        for name, handler in self._handlers.items():
+            manager.entrypoint(name, concurrency_limit=handler.limit, on_failure="hold")(self._guarded(name, handler))
+        return manager
+
+    def _drain(self, work: asyncio.Task[None]) -> None:
+        def ended(done: asyncio.Task[None]) -> None:
+            self._draining.discard(done)
+            if not done.cancelled():
+                done.exception()
+
+        self._draining.add(work)
+        work.add_done_callback(ended)
+
+    async def _end(self, works: set[asyncio.Task[None]]) -> None:
+        """Let the jobs end within the grace, then break them off: they are put back into the queue."""
+        if pending := {work for work in works if not work.done()}:
+            _, late = await asyncio.wait(pending, timeout=self._grace)
+            while late:
+                for job in list(self._running.values()):
+                    job.cancel()
+                _, late = await asyncio.wait(late, timeout=1)
+
+    async def _every(self, seconds: float, statement: str, *values: object) -> None:
+        while True:
             with contextlib.suppress(Exception):
                 async with self._database.connection() as held:
-                    await held.execute("UPDATE installation SET worker_seen_real = now()")
-            await asyncio.sleep(2)
+                    await held.execute(statement, *values)
+            await asyncio.sleep(seconds)
 
+    def _guarded(self, name: str, handler: JobHandler) -> Callable[[Job], Awaitable[None]]:
+        async def run(job: Job) -> None:
+            if job.id in self._running:
+                # Taken over from this very worker, which lost its connection but still runs it.
+                raise RetryRequested(delay=HEARTBEAT)
+            # A task of its own: pgqueuer deletes a job whose handler raises CancelledError, and would lose it.
+            task = self._running[job.id] = asyncio.ensure_future(handler.run((job.payload or b"").decode()))
+            delay = timedelta(0)
+            try:
+                await task
+                return
+            except asyncio.CancelledError:
+                task.cancel()
+                log.warning("job.broken_off", job=name, attempt=job.attempts)
+            except Exception:
+                delay = timedelta(seconds=min(2 ** min(job.attempts, 10), LONGEST_RETRY))
+                log.exception("job.failed", job=name, attempt=job.attempts, retry_in=delay.total_seconds())
+            finally:
+                del self._running[job.id]
+            # Raised outside of the handlers: pgqueuer keeps the text of what caused it, unsealed.
+            raise RetryRequested(delay=delay)
 
-def _guarded(name: str, handler: JobHandler) -> Callable[[Job], Awaitable[None]]:
-    async def run(job: Job) -> None:
-        try:
-            await handler.run((job.payload or b"").decode())
-        except Exception as fault:
-            delay = min(2 ** min(job.attempts, 10), LONGEST_RETRY)
-            log.exception("job.failed", job=name, attempt=job.attempts, retry_in=delay)
-            raise RetryRequested(delay=timedelta(seconds=delay)) from fault
-
-    return run
+        return run

@@ -126,10 +126,12 @@ class EmbeddedPostgres:
     def delete(self) -> None:
         """Stop the server and delete all its data: for tests."""
         self.stop(hurry=True)
-        if self._place is not None:
-            shutil.rmtree(self._place.folder)
-        with contextlib.suppress(FileNotFoundError):
-            (self._home / "postgres").unlink()
+        folder = self._home / "postgres"
+        if folder.is_symlink():
+            shutil.rmtree(folder.readlink(), ignore_errors=True)
+            folder.unlink()
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def pid(self) -> int | None:
@@ -213,9 +215,12 @@ class EmbeddedPostgres:
     # -- the server -------------------------------------------------------------------------------------------
 
     def _make_data(self, place: _Place) -> None:
-        draft = place.folder / "data.draft"  # one that is cut short leaves no data folder behind
-        shutil.rmtree(draft, ignore_errors=True)
-        _private(draft, place.user)
+        # One that is cut short leaves no data folder behind, only a draft.
+        for old in place.folder.glob("draft-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=place.folder))
+        if place.user.name is not None:
+            os.chown(draft, place.user.uid, place.user.gid)
         made = self._run(
             place, "initdb", "-D", str(draft), "-U", OWNER, "--auth-local=trust", "--auth-host=reject", "-E", "UTF8",
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions",

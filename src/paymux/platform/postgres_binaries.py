@@ -18,11 +18,11 @@ class NoBinaries(Exception):
 def packaged() -> Path:
     """The folder with `bin/`, `lib/` and `share/`. Raises NoBinaries."""
     found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    if found is None or not found.submodule_search_locations:
         raise NoBinaries(
             f"The package {_DISTRIBUTION} is not installed: set PAYMUX_DATABASE_URL to a database of yours."
         )
-    return Path(found.origin).parent / "pginstall"
+    return Path(found.submodule_search_locations[0]) / "pginstall"
 
 
 def readable_copy(shelf: Path) -> Path:

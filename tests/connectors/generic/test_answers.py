@@ -226,6 +226,7 @@ async def test_who_does_not_speak_the_contract_is_not_believed_even_a_404(canned
         ({"error": "no"}, 422, {}),
         (b"<html>", 400, {}),
         ({}, 302, {"Location": "https://elsewhere.example"}),
+        ({"error": {"code": "moved", "message": ""}}, 302, {"Location": "https://elsewhere.example"}),
         (error, 500, {}),
         (error, 429, {}),
     ):

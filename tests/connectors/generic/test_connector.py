@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -36,7 +37,7 @@ from paymux.connectors.contract import (
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
 from tests.connectors.conftest import Counter
-from tests.connectors.generic.conftest import CODE
+from tests.connectors.generic.conftest import CODE, sign
 
 HUNDRED = Money(Decimal(100), "AUD")
 LOSING = ["timeout_before", "timeout_after", "error_before", "error_after", "reset_after", "malformed"]
@@ -367,6 +368,7 @@ async def test_a_forged_stale_or_foreign_event_is_refused(counter: Counter) -> N
         replace(event, headers={**headers, "webhook-signature": "v1"}),
         replace(event, headers={**headers, "webhook-signature": "v1,ü"}),
         replace(event, headers={}),
+        replace(event, headers=sign(connector.credentials["secret"], "req_1", int(time.time()), event.body)),
     ):
         with pytest.raises(Forged):
             connector.verify_event(forged)

@@ -79,8 +79,10 @@ async def test_an_unsigned_forged_stale_or_misdirected_request_is_refused(servic
     assert (await service.send("GET", target, good))[0] == 404
 
 
-async def test_an_event_of_the_service_is_no_request_to_it(service: Service) -> None:
-    headers = sign(service.secret, "evt_abc", int(time.time()), b"") | {"Paymux-Contract-Version": "2026-11-01"}
+async def test_what_is_signed_as_an_event_is_no_request(service: Service) -> None:
+    good = service.headers("GET", "/checkouts/none")
+    id = good["webhook-id"].replace("req_", "evt_")
+    headers = good | sign(service.secret, id, int(good["webhook-timestamp"]), b"")
     assert (await service.send("GET", "/checkouts/none", headers))[0] == 401
 
 
