@@ -1,0 +1,1 @@
+"""Klarna: hosted payment page, order management and customer tokens."""
