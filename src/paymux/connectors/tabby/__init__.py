@@ -1,0 +1,1 @@
+"""Tabby, checkout and payments API v2."""

@@ -1,0 +1,295 @@
+"""Tabby, checkout and payments API v2 with webhooks v1.
+
+A session makes its payment at once: the payment's id is what the return, the status call, captures, refunds and
+webhooks name, so it is the checkout's `session`; Tabby's session id is kept beside it. Before the shopper sees
+anything Tabby scores him: a rejection is an ordinary answer, told as `Declined`. Paying only authorises. A capture
+of all that is left closes the payment; CLOSED is also what a cancelled payment is called, so captures[] tell which.
+There is no void but the close, which gives back everything that is not captured, and only a closed payment can be
+refunded. `reference_id` of captures and refunds is the idempotency key and is shown back. Webhooks are not signed:
+they carry a fixed header that we chose, and lower-case statuses. Live and test differ by the key, not by the host.
+Amounts are decimal strings in major units. Sources: see provider.toml.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from paymux.connectors.contract import (
+    Ask,
+    Checkout,
+    Connector,
+    Declined,
+    EventReading,
+    Expired,
+    Forged,
+    Incoming,
+    Item,
+    Move,
+    Moved,
+    MoveResult,
+    OrderToPay,
+    Paid,
+    Pending,
+    Redirect,
+    Refused,
+    Report,
+)
+from paymux.connectors.tabby.answers import (
+    Entry,
+    Payment,
+    Session,
+    Webhook,
+    raw,
+    read,
+    read_event,
+    read_webhooks,
+    refusal,
+)
+from paymux.money import InexactAmount, Money, fits, minor_units
+from paymux.platform.http import Answer, Unclear
+
+_CHECKOUT, _PAYMENTS, _WEBHOOKS = "/api/v2/checkout", "/api/v2/payments", "/api/v1/webhooks"
+_MAX_TEXT = 255
+_CATEGORY = "Other"
+# Tabby takes a phone number as digits, with or without the plus and the country.
+_SEPARATORS = re.compile(r"[^\d+]")
+_REJECTED_AT_CREATE = {
+    "order_amount_too_high": "the purchase is above the shopper's current spending limit with Tabby",
+    "order_amount_too_low": "the purchase is below the least amount that Tabby takes",
+    "not_available": "Tabby is unable to approve this purchase",
+}
+
+
+class Tabby(Connector):
+    """Tabby's hosted checkout."""
+
+    # -- opening ------------------------------------------------------------------------------
+
+    async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
+        """Open a session. Create has no idempotency key at Tabby; an unused session just expires."""
+        answer = await self._send("POST", _CHECKOUT, _session(order, self.credentials["merchant_code"]))
+        session = read(Session, _accepted(answer))
+        if session.rejection:
+            reason = _REJECTED_AT_CREATE.get(session.rejection, "Tabby rejected the order")
+            return Declined(reason=reason, code=session.rejection, raw=raw(answer))
+        if session.payment is None or not session.web_url.startswith(("https://", "http://")):
+            raise Unclear(f"a session in state {session.status} without payment or address to send the shopper to")
+        state = {"tabby_session": session.id} if session.id else {}
+        return Redirect(url=session.web_url, session=session.payment.id, state=state)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
+        """`payment_id` is unsigned, and which address the shopper was sent to is a hint only."""
+        return Ask(session=query.get("payment_id") or None, left=query.get("via") == "cancel")
+
+    async def fetch(self, checkout: Checkout) -> Report:
+        """The payment, which exists from create on."""
+        answer = _accepted(await self._send("GET", _payment(checkout)))
+        return _report(read(Payment, answer), raw(answer))
+
+    def verify_event(self, event: Incoming) -> str | None:
+        """The header that we registered must have the value that we registered, and the body must be a payment.
+
+        Tabby gives its webhooks no id.
+        """
+        name, value = self.credentials["webhook_header"].lower(), self.credentials["webhook_secret"]
+        said = event.headers.get(name, "")
+        if not value or not hmac.compare_digest(said.encode("utf-8", "surrogateescape"), value.encode()):
+            raise Forged("the registered header is missing or has another value")
+        try:
+            read_event(event.body)
+        except ValueError as fault:
+            raise Forged("the body is no payment") from fault
+        return None
+
+    def read_event(self, event: Incoming) -> EventReading:
+        """The whole payment is in the body, and the header vouches for it."""
+        payment, body = read_event(event.body)
+        report = _report(payment, body)
+        return EventReading(session=payment.id, payment_id=payment.id, reference=report.reference, report=report)
+
+    # -- moving money -------------------------------------------------------------------------
+
+    async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Capture a part or all; all that is left closes the payment."""
+        body = {"amount": _text(move.amount), "reference_id": move.key}
+        answer = _accepted(await self._send("POST", f"{_payment(checkout)}/captures", body))
+        return _moved(read(Payment, answer).captures, move, answer)
+
+    async def void(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Close the payment: it gives back all that is not captured and takes no amount. A second close is refused."""
+        answer = _accepted(await self._send("POST", f"{_payment(checkout)}/close"))
+        payment = read(Payment, answer)
+        if payment.released != move.amount.amount:
+            raise Unclear(f"the {payment.status} payment released {payment.released}")
+        return Moved(provider_id=payment.id, raw=raw(answer))
+
+    async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Refund captured money of a closed payment; refused while a part of it is still open, or disputed."""
+        body = {"amount": _text(move.amount), "reference_id": move.key}
+        if move.description:
+            body["reason"] = move.description[:_MAX_TEXT]
+        answer = _accepted(await self._send("POST", f"{_payment(checkout)}/refunds", body))
+        return _moved(read(Payment, answer).refunds, move, answer)
+
+    # -- the rest -----------------------------------------------------------------------------
+
+    async def set_up_events(self, url: str) -> None:
+        """Register our URL with our header for this merchant code; one that has another header is corrected."""
+        header = {"title": self.credentials["webhook_header"], "value": self.credentials["webhook_secret"]}
+        ours = [hook for hook in await self._webhooks() if hook.url == url]
+        if not ours:
+            read(Webhook, _accepted(await self._send("POST", _WEBHOOKS, {"url": url, "header": header}, admin=True)))
+        for hook in ours:
+            if hook.header is None or hook.header.model_dump() != header:
+                body = {"id": hook.id, "url": url, "header": header}
+                _accepted(await self._send("PUT", f"{_WEBHOOKS}/{quote(hook.id, safe='')}", body, admin=True))
+
+    async def check(self) -> str:
+        """List the webhooks, which needs the key and the merchant code."""
+        count = len(await self._webhooks())
+        return f"read the webhooks of merchant code {self.credentials['merchant_code']}: {count} registered"
+
+    async def _webhooks(self) -> list[Webhook]:
+        return read_webhooks(_accepted(await self._send("GET", _WEBHOOKS, admin=True)))
+
+    async def _send(self, method: str, path: str, body: Any = None, *, admin: bool = False) -> Answer:
+        headers = {"Authorization": f"Bearer {self.credentials['secret_key']}"}
+        if admin:
+            headers["X-Merchant-Code"] = self.credentials["merchant_code"]
+        return await self.http.send(method, self.url(path), headers=headers, json=body)
+
+
+# -- what is sent -----------------------------------------------------------------------------
+
+
+def _payment(checkout: Checkout) -> str:
+    return f"{_PAYMENTS}/{quote(checkout.payment, safe='')}"
+
+
+def _session(order: OrderToPay, merchant_code: str) -> dict[str, Any]:
+    extra, currency = order.additional_data, order.total.currency
+    category = str(extra.get("category") or _CATEGORY)[:_MAX_TEXT]
+    # The delivery address counts; a pick-up has none, and Tabby demands one all the same.
+    places = [place for place in (order.delivery, order.billing) if place and place.city and place.street]
+    place = places[0] if places else order.billing
+    payment = {
+        "amount": _text(order.total),
+        "currency": currency,
+        "buyer": {
+            "name": f"{order.customer.first_name} {order.customer.last_name}".strip()[:_MAX_TEXT],
+            "email": order.customer.email,
+            "phone": _SEPARATORS.sub("", order.customer.phone or order.billing.phone),
+        },
+        "shipping_address": {
+            "city": place.city[:_MAX_TEXT],
+            "address": ", ".join(part for part in (place.street, place.street2) if part)[:_MAX_TEXT],
+            "zip": place.postal_code[:_MAX_TEXT],
+        },
+        "order": {
+            "reference_id": order.reference,
+            "updated_at": _moment(order.created_at),
+            "tax_amount": _text(Money(order.tax, currency)),
+            "shipping_amount": _text(Money(order.shipping, currency)),
+            "discount_amount": _text(Money(order.discount, currency)),
+            "items": [_item(item, currency, category) for item in order.items],
+        },
+        # Whom the merchant says nothing of is a new customer.
+        "buyer_history": {
+            "registered_since": str(extra.get("registeredSince") or _moment(order.created_at)),
+            "loyalty_level": extra.get("loyaltyLevel") or 0,
+        },
+        "order_history": extra.get("orderHistory") or [],
+    }
+    return {
+        "payment": payment,
+        "lang": "ar" if order.language == "ar" else "en",
+        "merchant_code": merchant_code,
+        "merchant_urls": {way: order.return_to(way) for way in ("success", "cancel", "failure")},
+    }
+
+
+def _item(item: Item, currency: str, category: str) -> dict[str, Any]:
+    exact = fits(item.unit_price, minor_units(currency)) and item.unit_price * item.quantity == item.total
+    quantity, price = (item.quantity, item.unit_price) if exact else (1, item.total)
+    line = {"title": item.name[:_MAX_TEXT], "quantity": quantity, "unit_price": _text(Money(price, currency)),
+            "category": category}  # fmt: skip
+    return {**line, "reference_id": item.sku[:_MAX_TEXT]} if item.sku else line
+
+
+def _text(money: Money) -> str:
+    try:
+        return money.text
+    except InexactAmount as no:
+        raise Refused(str(no), "inexact_amount") from no
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# -- what is read -----------------------------------------------------------------------------
+
+
+def _accepted(answer: Answer) -> Answer:
+    """A 2xx answer. Raises Refused for a 4xx and Unclear for what Tabby never answers."""
+    if 400 <= answer.status < 500:
+        raise refusal(answer)
+    if not 200 <= answer.status < 300:
+        raise Unclear(f"answer {answer.status}")
+    return answer
+
+
+def _pending(payment: Payment, said: Mapping[str, Any]) -> Report:
+    return Pending(reason="the shopper has not finished", **said)
+
+
+def _rejected(payment: Payment, said: Mapping[str, Any]) -> Report:
+    return Declined(reason="Tabby rejected the payment", code="REJECTED", **said)
+
+
+def _expired(payment: Payment, said: Mapping[str, Any]) -> Report:
+    return Expired(reason="the shopper cancelled at Tabby, or did not pay in time", **said)
+
+
+def _paid(payment: Payment, said: Mapping[str, Any]) -> Report:
+    return Paid(
+        payment_id=payment.id, total=Money(payment.amount, payment.currency), captured=payment.captured,
+        voided=payment.released, refunded=payment.refunded, moves=payment.moves, **said,
+    )  # fmt: skip
+
+
+_MEANING = {
+    "CREATED": _pending,
+    "AUTHORIZED": _paid,
+    "CLOSED": _paid,
+    "REJECTED": _rejected,
+    "EXPIRED": _expired,
+}
+
+
+def _report(payment: Payment, body: Mapping[str, Any] | None) -> Report:
+    """What a payment says; a status that is not documented is asked about again."""
+    said: dict[str, Any] = {
+        "session": payment.id,
+        "reference": payment.order.reference_id if payment.order else None,
+        "raw": body,
+    }
+    meaning = _MEANING.get(payment.status.upper())
+    if meaning is None:
+        return Pending(reason=f"unknown payment status {payment.status[:64]}", **said)
+    return meaning(payment, said)
+
+
+def _moved(entries: list[Entry] | None, move: Move, answer: Answer) -> Moved:
+    """The entry with our key. Raises Unclear where Tabby's answer does not show it with our amount."""
+    ours = [entry for entry in entries or () if entry.reference_id == move.key]
+    if not ours or ours[-1].amount != move.amount.amount:
+        raise Unclear("the payment does not list what was asked for")
+    return Moved(provider_id=ours[-1].provider_id, raw=raw(answer))
