@@ -148,3 +148,17 @@ async def test_a_lost_create_is_answered_with_our_own_page_which_opens_the_check
     query = await shopper.pays(answer.body["redirectUrl"])
     assert query["status"] == "SUCCESSFUL"
     assert installation.balance(body["orderReference"]) == 100
+
+
+async def test_a_shopper_who_agreed_and_closed_the_browser_is_confirmed_by_the_poll(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("AFTERPAY_AU")
+    await shopper.decides(opened["redirectUrl"], "approve")
+    await installation.advance(31)
+
+    async def paid() -> bool:
+        return bool((await merchant.status(opened["orderReference"]))["status"] == "SUCCESSFUL")
+
+    await eventually(paid)
+    assert installation.balance(opened["orderReference"]) == 100

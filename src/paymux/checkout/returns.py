@@ -50,7 +50,7 @@ async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
         if foreign:
             # Another order's return proves nothing of this one: recorded, and ignored (T1).
             await desk.note("foreign_return", detail={"named": str(hint.session)[:64]})
-        elif not hint.left:
+        elif hint.completed or not hint.left:
             await desk.completed()
         if hint.approved and not foreign and desk.facts.capabilities.confirm:
             await reports.approved(desk)

@@ -310,12 +310,13 @@ class Broken(Report):
 class Ask:
     """A hint that proves nothing: ask the provider (T2). `session` is the one that the hint named, if any.
 
-    `approved`: it hints that our confirm is due; `left`: it hints that the shopper gave up. `completed`: he did his part.
+    `approved`: it hints that our confirm is due; `left`: it hints that the shopper gave up; `completed`: that he did his part.
     """
 
     session: str | None = None
     approved: bool = False
     left: bool = False
+    completed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,9 @@ class Capabilities(_Facts):
     charge_token: bool = Field(False, description="Pay with a token.")
     status: bool = Field(False, description="`fetch` can ask for the state of a checkout.")
     find_move: bool = Field(False, description="`find_move` can ask for one operation by its key.")
+    confirm_by_poll: bool = Field(
+        False, description="Trying the confirm before the shopper agreed is safe and documented, so the poll tries it."
+    )
     cancel: bool = Field(False, description="An unpaid checkout can be closed.")
     check: bool = False
     set_up_events: bool = Field(False, description="Our event URL can be registered by a call.")
@@ -91,6 +94,7 @@ class Capabilities(_Facts):
             (self.partial_refund, self.refund),
             (self.charge_token, self.token),
             (self.recover_confirm, self.confirm),
+            (self.confirm_by_poll, self.confirm),
         ):
             if part and not whole:
                 raise ValueError("a capability is declared without the one that it builds on")
@@ -181,6 +185,7 @@ class ProviderFacts(_Facts):
     summary: str
     confidence: str = Field(pattern=r"^(A|A-|B\+|B|unverified)$")
     colour: str = Field("#334155", pattern="^#[0-9A-Fa-f]{6}$", description="Of the neutral generated mark.")
+    fallback: bool = Field(False, description="Gives a code up to any other connector that claims it.")
     retired: Retired | None = None
     hosts: dict[str, Host]
     codes: dict[str, CodeFacts]
@@ -193,6 +198,10 @@ class ProviderFacts(_Facts):
     additional_data: dict[str, AdditionalDatum] = Field(default_factory=dict)
     events: Events
     signed_return: bool = False
+    moves_echo_keys: tuple[str, ...] = Field(
+        (),
+        description="Kinds (capture, void, refund) whose listed movements always carry our key: one without is not ours.",
+    )
     reports_amount: bool = Field(True, description="Whether the provider's status names amount and currency.")
     reports_reference: bool = Field(True, description="Whether the provider's status names our reference.")
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -68,16 +68,22 @@ def _load(folder: Path) -> Provider:
 
 @cache
 def providers(extra: tuple[Path, ...] = ()) -> dict[str, Provider]:
-    """All connectors by name. Raises ValueError when two of them claim one code."""
+    """All connectors by name. A fallback one yields; raises ValueError when two others claim one code."""
     folders = sorted(path.parent for path in _HERE.glob("*/provider.toml")) + list(extra)
-    found = {folder.name: _load(folder) for folder in folders}
+    loaded = [_load(folder) for folder in folders]
     claimed: dict[str, str] = {}
-    for name, provider in found.items():
+    for provider in (p for p in loaded if not p.facts.fallback):
         for code in provider.facts.codes:
             if code in claimed:
-                raise ValueError(f"code {code} is claimed by {claimed[code]} and {name}")
-            claimed[code] = name
-    return found
+                raise ValueError(f"code {code} is claimed by {claimed[code]} and {provider.name}")
+            claimed[code] = provider.name
+    return {p.name: _without(p, claimed) if p.facts.fallback else p for p in loaded}
+
+
+def _without(provider: Provider, claimed: dict[str, str]) -> Provider:
+    """A fallback provider without the codes that a connector of their own serves."""
+    codes = {code: facts for code, facts in provider.facts.codes.items() if code not in claimed}
+    return replace(provider, facts=provider.facts.model_copy(update={"codes": codes}))
 
 
 _extra: tuple[Path, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -67,8 +68,10 @@ async def _poll(core: Core, order: Order) -> None:
     """U3: 30 s doubling to 600 s, hourly once the provider should long have decided."""
     decision = await ask(core, order, "poll")
     order = decision.order if decision else order
-    if not order.status.final and (order.approval_seen or _may_confirm(order)):
-        await _try_confirm(core, order)
+    if not order.status.final and _confirm_is_due(core, order):
+        await calls.run_all(
+            core, await deciding(core, order.id, "poll", partial(reports.approved, certain=order.approval_seen))
+        )
 
     async def plan(desk: Deciding) -> None:
         order, facts = desk.order, desk.facts
@@ -85,17 +88,13 @@ async def _poll(core: Core, order: Order) -> None:
     await deciding(core, order.id, "poll", plan)
 
 
-def _may_confirm(order: Order) -> bool:
-    # Afterpay's like: an open checkout does not tell whether the shopper agreed; trying the confirm does.
-    facts = facts_of(order)
-    return facts.capabilities.confirm and facts.idempotent.confirm and order.session is not None
-
-
-async def _try_confirm(core: Core, order: Order) -> None:
+def _confirm_is_due(core: Core, order: Order) -> bool:
     """Where paying needs our confirmation the poll tries it, too, until the checkout expires (design 7)."""
-    if not facts_of(order).capabilities.confirm or not order.approval_seen:
-        return
-    await calls.run_all(core, await deciding(core, order.id, "poll", reports.approved))
+    able = facts_of(order).capabilities
+    if not able.confirm or order.session is None or order.authorised is not None:
+        return False
+    alive = order.checkout_expires_at is None or core.clock.now() < order.checkout_expires_at
+    return order.approval_seen or (able.confirm_by_poll and alive)
 
 
 async def _deadline(core: Core, order: Order) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -71,20 +72,21 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
         await store.drop_timers(desk.tx, order.id, "watch", "cancel_checkout")
 
 
-async def approved(desk: Deciding) -> None:
-    """The shopper agreed and our confirm is due: claim it, once."""
+async def approved(desk: Deciding, *, certain: bool = True) -> None:
+    """Our confirm is due: claim it, once. Not `certain`: a poll tries it without a sign that the shopper agreed."""
     order = desk.order
     if order.status.final or order.authorised is not None:
         return
-    await desk.completed()
-    if not order.approval_seen:
-        await desk.change(approval_seen=True)
+    if certain:
+        await desk.completed()
+        if not order.approval_seen:
+            await desk.change(approval_seen=True)
     op = await store.claim(desk.tx, order, Kind.CONFIRM, desk.now, reference="confirm", initiator=Initiator.SYSTEM)
     if op is None:
         op = await store.operation_by_reference(desk.tx, order.id, Kind.CONFIRM, "confirm")
     if op is not None and op.pending:
         if op.calls == 0:
-            await store.set_timer(desk.tx, order.id, "operation", desk.now, desk.now, op.id)
+            await desk.timer("operation", desk.now + timedelta(seconds=5), op.id)
         desk.run.append(op.id)
 
 
@@ -197,8 +199,10 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
     ours = await desk.operations(kind)
     known = next((op for op in ours if _same(op, move)), None)
     waiting = [op for op in ours if op.pending and op.calls > 0 and op.provider_id is None]
-    if known is None and (move.key is None or all(op.key != move.key for op in ours)):
-        known = next((op for op in waiting if op.amount == move.amount and move.key is None), None)
+    if move.key is None and str(kind) in desk.facts.moves_echo_keys:
+        waiting = []
+    if known is None and move.key is None:
+        known = next((op for op in waiting if op.amount == move.amount), None)
     if known is not None:
         await _settle(desk, known, move)
     elif move.status is not c.MoveStatus.DONE:

@@ -47,7 +47,7 @@ class Answer:
         """The body as JSON, numbers with a point as decimals. Raises Unclear when it is none."""
         try:
             return from_json(self.body)
-        except ValueError as fault:
+        except (ValueError, RecursionError) as fault:
             raise Unclear(f"answer {self.status} is not JSON") from fault
 
 
@@ -66,6 +66,8 @@ class HttpClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
             )
+            # A request whose kept connection breaks must not be repeated behind our back: it may have arrived.
+            self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:
