@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test test-long lint lock bench docs browser clean
 
 run: .venv/run.installed
-	@exec $(BIN)/paymux dev
+	@PAYMUX_STOP_WITH=$$PPID exec $(BIN)/paymux dev
 
 .venv/made: build/check_python.sh
 	@sh build/check_python.sh $(PYTHON)

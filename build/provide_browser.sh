@@ -1,5 +1,5 @@
 # The browser tests need a Chromium: the machine's own, Debian's package when root, else Playwright's.
-for name in chromium chromium-browser google-chrome; do
+for name in chromium chromium-browser google-chrome google-chrome-stable; do
   command -v "$name" >/dev/null 2>&1 && exit 0
 done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

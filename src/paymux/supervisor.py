@@ -1,170 +1,262 @@
-"""`paymux dev`: the database, the API, the worker and the sandbox under one roof, and nothing left when it ends."""
+"""`paymux dev`: the database, the API, the worker and the sandbox under one roof, and nothing left when it ends.
+
+This process only watches, so it imports little. Children and database are told by the kernel when it dies, whatever way.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import asyncio
+import contextlib
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from paymux.platform.parent_death import die_with_parent
+from paymux.platform.postgres import EmbeddedPostgres, PostgresFailed
 from paymux.platform.running import forget_database_url, write_database_url
 from paymux.platform.settings import Settings
 
 READY_LIMIT = 60.0
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-@dataclass
-class _Child:
-    """One process of ours, started again when it dies."""
-
-    name: str
-    environment: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
-    pause: float = 0.2
-    again_at: float = field(default=0.0)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "paymux", self.name], env=self.environment, stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent, start_new_session=True,
-        )  # fmt: skip
-        self.again_at = 0.0
-
-    def tend(self) -> None:
-        """Start it again when it has died, later each time."""
-        if self.process is None or self.process.poll() is None:
-            return
-        now = time.monotonic()
-        if not self.again_at:
-            print(f"paymux: {self.name} ended with {self.process.returncode}; starting it again", file=sys.stderr)
-            self.again_at, self.pause = now + self.pause, min(self.pause * 2, 5)
-        elif now >= self.again_at:
-            self.start()
-
-    def stop(self, grace: float) -> None:
-        if self.process is None or self.process.poll() is not None:
-            return
-        try:
-            self.process.wait(grace)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def _taken(settings: Settings) -> str | None:
-    for name, port in (("PAYMUX_PORT", settings.port), ("PAYMUX_SANDBOX_PORT", settings.sandbox_port)):
-        if name == "PAYMUX_SANDBOX_PORT" and not settings.sandbox:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.host, port))
-            except OSError:
-                return f"Port {port} is taken: stop what uses it, or set {name} to another one."
-    return None
+FIRST_PAUSE, LONGEST_PAUSE, SETTLED = 0.2, 5.0, 10.0
+DEATHS_AT_START = 3
 
 
 def run_dev(settings: Settings) -> int:
-    """Run everything until Ctrl-C or SIGTERM; the exit code."""
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP; the exit code. A second Ctrl-C hurries."""
     began = time.monotonic()
-    if fault := _taken(settings):
-        print(fault, file=sys.stderr)
+    if fault := _refusal(settings):
+        _say(fault)
         return 1
-    stopping: list[int] = []
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, frame: stopping.append(number))
-    if settings.host not in ("127.0.0.1", "localhost", "::1") and settings.sandbox:
-        print(f"Warning: a sandbox with known credentials listens on {settings.host}.", file=sys.stderr)
-    from paymux.platform.postgres import EmbeddedPostgres, PostgresFailed
-
+    asked = _StopAsked()
     embedded = None if settings.database_url else EmbeddedPostgres(settings.home)
     children: list[_Child] = []
     try:
-        if not settings.sandbox and embedded is not None and not settings.allow_embedded:
-            print("Live mode needs PAYMUX_DATABASE_URL, or PAYMUX_ALLOW_EMBEDDED=1 (K4).", file=sys.stderr)
-            return 1
-        url = embedded.start() if embedded is not None else settings.database_url
+        url = settings.database_url
         if embedded is not None:
+            url = embedded.start(cancelled=lambda: asked.times > 0)
             write_database_url(settings.home, url)
-        # In a process of its own, so that this one stays small.
-        prepared = subprocess.run(
-            [sys.executable, "-m", "paymux", "db", "prepare"],
-            env={**os.environ, "PAYMUX_DATABASE_URL": url},
-            check=False,
-        )
-        if prepared.returncode:
-            return prepared.returncode
-        names = ["serve", "worker", *(["sandbox"] if settings.sandbox else [])]
-        children = [_Child(name, {**os.environ, "PAYMUX_DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}) for name in names]
-        for child in children:
-            child.start()
-        return _tend(settings, children, embedded, stopping, began)
+        environment = _environment(settings, url)
+        if code := _prepare(environment, asked):
+            return code
+        children = [_Child(name, environment) for name in _names(settings)]
+        return _watch(settings, children, embedded, asked, began)
     except PostgresFailed as failed:
-        print(f"The database does not start: {failed}", file=sys.stderr)
-        return 1
+        if not asked.times:
+            _say(str(failed))
+        return 0 if asked.times else 1
     finally:
-        _stop(settings, children, stopping)
+        _stop(children, settings.shutdown_grace, asked)
         if embedded is not None:
             forget_database_url(settings.home)
-            embedded.stop()
+            embedded.stop(hurry=asked.times > 1)
 
 
-def _tend(settings: Settings, children: list[_Child], embedded: object, stopping: list[int], began: float) -> int:
-    ready, limit = False, time.monotonic() + READY_LIMIT
-    while not stopping:
+async def prepare(settings: Settings) -> None:
+    """Migrate the database and, in sandbox mode, make the demo merchant. Raises NewerDatabase."""
+    from paymux.platform.migrations import upgrade
+
+    await upgrade(settings.database_url)
+    if not settings.sandbox or settings.keys_path is None:
+        return
+    from paymux.accounts import demo
+    from paymux.platform.clock import Clock
+    from paymux.platform.database import Database
+    from paymux.platform.encryption import KeyRing
+
+    keyring = KeyRing.load(settings.keys_path, create=True)
+    database = await Database.connect(settings.database_url, 2)
+    try:
+        await demo.seed(database, keyring, Clock(movable=True), settings)
+    finally:
+        await database.close()
+
+
+class _StopAsked:
+    """How often Ctrl-C, SIGTERM or SIGHUP asked us to stop.
+
+    `make` can't hand on its own `kill -9`: it names itself in PAYMUX_STOP_WITH, and we stop when it is gone.
+    """
+
+    def __init__(self) -> None:
+        self._signals = 0
+        self._maker = os.environ.pop("PAYMUX_STOP_WITH", "")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+                signal.signal(number, self._count)
+
+    @property
+    def times(self) -> int:
+        """How often so far."""
+        orphaned = self._maker and self._maker != str(os.getppid())
+        return max(self._signals, 1) if orphaned else self._signals
+
+    def _count(self, number: int, frame: object) -> None:
+        self._signals += 1
+
+
+class _Child:
+    """One process of ours, started again when it dies: after 0.2 seconds, each time in a row later, 5 at most."""
+
+    def __init__(self, name: str, environment: dict[str, str]) -> None:
+        self.name, self.deaths = name, 0
+        self._environment = environment
+        self._pause, self._due = FIRST_PAUSE, 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self.process = _spawn(["-m", "paymux", self.name], self._environment)
+        self._began = time.monotonic()
+
+    def tend(self) -> None:
+        """See whether it lives; if not, say so, and start it again when its pause is over."""
+        if self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if not self._due:
+            if now - self._began > SETTLED:
+                self._pause = FIRST_PAUSE
+            self.deaths, self._due = self.deaths + 1, now + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            _say(f"paymux: {self.name} ended with {self.process.returncode}; starting it again")
+        elif now >= self._due:
+            self._due = 0.0
+            self._start()
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    return ("serve", "worker", "sandbox") if settings.sandbox else ("serve", "worker")
+
+
+def _spawn(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    # In a session of its own: a Ctrl-C reaches this process alone, which then stops its children in order.
+    return subprocess.Popen(
+        [sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGKILL),
+    )  # fmt: skip
+
+
+def _environment(settings: Settings, url: str) -> dict[str, str]:
+    """The settings as a child reads them, whether they came from the environment or not."""
+    environment = dict(os.environ)
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, dict):
+            value = ",".join(f"{key}={part}" for key, part in value.items())
+        elif isinstance(value, tuple):
+            value = ",".join(value)
+        if value is not None:
+            environment[f"PAYMUX_{name.upper()}"] = str(value)
+    environment["PAYMUX_DATABASE_URL"] = url
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling everything anew doubles the time of a start
+    return environment
+
+
+def _refusal(settings: Settings) -> str | None:
+    """Why this can't start, in one sentence; None when it can."""
+    if not settings.sandbox and not settings.database_url and not settings.allow_embedded:
+        return "Live mode needs PAYMUX_DATABASE_URL, or PAYMUX_ALLOW_EMBEDDED=1 to run on the embedded database."
+    if not settings.sandbox:
+        return _taken("PAYMUX_PORT", settings.host, settings.port)
+    if settings.port == settings.sandbox_port:
+        return f"PAYMUX_PORT and PAYMUX_SANDBOX_PORT are both {settings.port}: set one of them to another port."
+    if not _private(settings.host):
+        _say(f"Warning: the sandbox, whose credentials everybody knows, listens on {settings.host}.")
+    return _taken("PAYMUX_PORT", settings.host, settings.port) or _taken(
+        "PAYMUX_SANDBOX_PORT", settings.host, settings.sandbox_port
+    )
+
+
+def _taken(name: str, host: str, port: int) -> str | None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
+            return f"Port {port} is taken: stop what uses it, or set {name} to another port."
+        return f"Port {port} of {host} can't be opened ({fault.strerror}): set PAYMUX_HOST or {name} to another."
+    return None
+
+
+def _private(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _prepare(environment: dict[str, str], asked: _StopAsked) -> int:
+    preparing = _spawn(["-m", "paymux.supervisor"], environment)
+    while preparing.poll() is None:
+        if asked.times:
+            preparing.kill()
+            preparing.wait()
+            return 0
+        time.sleep(0.01)
+    return preparing.returncode
+
+
+def _watch(
+    settings: Settings, children: list[_Child], embedded: EmbeddedPostgres | None, asked: _StopAsked, began: float
+) -> int:
+    ready = False
+    while not asked.times:
+        if embedded is not None and embedded.pid is None:
+            _say("paymux: the database ended; starting it again")
+            embedded.start(cancelled=lambda: asked.times > 0)
         for child in children:
             child.tend()
-        if embedded is not None and getattr(embedded, "pid", 1) is None:
-            print("paymux: the database ended; starting it again", file=sys.stderr)
-            embedded.start()  # type: ignore[attr-defined]
-        if not ready and _ready(settings):
-            ready = True
-            print(banner(settings, time.monotonic() - began), flush=True)
-        elif not ready and time.monotonic() > limit:
-            print(f"paymux did not get ready within {READY_LIMIT:.0f} s; see the messages above.", file=sys.stderr)
-            return 1
-        time.sleep(0.1)
+        if not ready:
+            ready = _answers(settings)
+            if ready:
+                _say(banner(settings, time.monotonic() - began), sys.stdout)
+            elif time.monotonic() - began > READY_LIMIT or any(child.deaths >= DEATHS_AT_START for child in children):
+                _say("paymux does not get ready; the messages above say why.")
+                return 1
+        time.sleep(0.1 if ready else 0.05)
     return 0
 
 
-def _ready(settings: Settings) -> bool:
-    urls = [f"http://{_local(settings)}:{settings.port}/readyz"]
-    if settings.sandbox:
-        urls.append(f"http://{_local(settings)}:{settings.sandbox_port}/healthz")
+def _answers(settings: Settings) -> bool:
+    asked = [(settings.port, "/readyz"), (settings.sandbox_port, "/healthz")]
+    return all(_status(settings.host, port, path) == 200 for port, path in (asked if settings.sandbox else asked[:1]))
+
+
+def _status(host: str, port: int, path: str) -> int:
+    """The status of a GET, 0 without an answer; an HTTP client of the library's would double this process."""
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     try:
-        for url in urls:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status != 200:
-                    return False
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            line = connection.makefile("rb").readline().split()
+        return int(line[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
-def _local(settings: Settings) -> str:
-    return "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
-
-
-def _stop(settings: Settings, children: list[_Child], stopping: list[int]) -> None:
+def _stop(children: list[_Child], grace: float, asked: _StopAsked) -> None:
+    """End the children: gracefully within `grace` seconds, at once when asked twice."""
     if children:
-        print("paymux: stopping", file=sys.stderr, flush=True)
+        _say("paymux: stopping")
     for child in children:
-        if child.process is not None and child.process.poll() is None:
+        if child.process.poll() is None:
             child.process.terminate()
-    hurry = len(stopping) > 1
-    for child in children:
-        child.stop(1 if hurry else settings.shutdown_grace + 2)
+    ends = time.monotonic() + grace + 2
+    while any(child.process.poll() is None for child in children):
+        if asked.times > 1 or time.monotonic() > ends:
+            for child in children:
+                child.process.kill()
+        time.sleep(0.02)
+
+
+def _say(text: str, stream: object = None) -> None:
+    # Whoever listened may be gone; that must not keep us from stopping everything.
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=stream or sys.stderr, flush=True)  # type: ignore[arg-type]
 
 
 def banner(settings: Settings, seconds: float) -> str:
@@ -200,18 +292,15 @@ Ctrl-C stops everything; the data stays.
 """
 
 
-async def prepare(settings: Settings) -> None:
-    """Migrate the database and, in sandbox mode, seed the demo merchant."""
-    from paymux.accounts import demo
-    from paymux.platform.clock import Clock
-    from paymux.platform.database import Database
-    from paymux.platform.migrations import upgrade
-    from paymux.processes import open_keyring
+def _prepare_here() -> None:
+    from paymux.platform.database import DatabaseUnavailable
+    from paymux.platform.migrations import NewerDatabase
 
-    await upgrade(settings.database_url)
-    if settings.sandbox:
-        database = await Database.connect(settings.database_url, 2)
-        try:
-            await demo.seed(database, open_keyring(settings), Clock(movable=True), settings)
-        finally:
-            await database.close()
+    try:
+        asyncio.run(prepare(Settings()))
+    except (NewerDatabase, DatabaseUnavailable, OSError) as fault:
+        sys.exit(f"The database can't be made ready: {fault}")
+
+
+if __name__ == "__main__":
+    _prepare_here()

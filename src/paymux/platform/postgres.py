@@ -25,6 +25,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -42,7 +43,7 @@ _SETTINGS = {
     "listen_addresses": "", "unix_socket_permissions": "0700", "max_connections": "100", "shared_buffers": "64MB",
     "max_wal_size": "256MB", "autovacuum_max_workers": "2", "max_worker_processes": "2", "jit": "off",
     "max_parallel_workers": "0", "max_parallel_workers_per_gather": "0", "log_min_messages": "warning",
-    "timezone": "UTC", "log_timezone": "UTC",
+    "max_logical_replication_workers": "0", "timezone": "UTC", "log_timezone": "UTC",
 }  # fmt: skip
 _MAKE_OUR_DATABASE = (
     r"SELECT 'CREATE DATABASE paymux' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'paymux') \gexec"
@@ -88,17 +89,17 @@ class EmbeddedPostgres:
         self._place: _Place | None = None
         self._lock: int | None = None
 
-    def start(self) -> str:
+    def start(self, cancelled: Callable[[], bool] = lambda: False) -> str:
         """Start the server, making its data folder at first; the URL of the database `paymux` once it answers.
 
-        Waits for a server of a parent that died to let go of the data. Raises PostgresFailed.
+        Waits for a server of a parent that died to let go of the data, until `cancelled`. Raises PostgresFailed.
         """
         try:
             place = self._place = self._prepared()
             self._take_lock(place)
             if not (place.data / "PG_VERSION").exists():
                 self._make_data(place)
-            self._start_server(place)
+            self._start_server(place, cancelled)
             self._sql(_MAKE_OUR_DATABASE)
         except PostgresFailed:
             self.stop(hurry=True)
@@ -229,15 +230,17 @@ class EmbeddedPostgres:
             raise PostgresFailed(f"The database's folder could not be made: {made.stderr.strip()[-500:]}")
         draft.rename(place.data)
 
-    def _start_server(self, place: _Place) -> None:
+    def _start_server(self, place: _Place, cancelled: Callable[[], bool]) -> None:
         ends = time.monotonic() + START_LIMIT
         if place.log.exists() and place.log.stat().st_size > _LOG_LIMIT:
             place.log.replace(place.folder / "log.1")
         while True:
             said_before = place.log.stat().st_size if place.log.exists() else 0
             self._process = self._spawned(place)
-            if self._becomes_ready(place, self._process):
+            if self._becomes_ready(place, self._process, cancelled):
                 return
+            if cancelled():
+                raise PostgresFailed("The start of the embedded database was called off.")
             with place.log.open("rb") as log:
                 log.seek(said_before)
                 said = log.read().decode(errors="replace")
@@ -258,9 +261,9 @@ class EmbeddedPostgres:
             )  # fmt: skip
 
     @staticmethod
-    def _becomes_ready(place: _Place, process: subprocess.Popen[bytes]) -> bool:
+    def _becomes_ready(place: _Place, process: subprocess.Popen[bytes], cancelled: Callable[[], bool]) -> bool:
         """Whether this very server, not an older one behind the same socket, comes to answer; false once it ended."""
-        while process.poll() is None:
+        while process.poll() is None and not cancelled():
             try:
                 lines = (place.data / "postmaster.pid").read_text().splitlines()
             except OSError:

@@ -3,7 +3,7 @@
 from alembic import op
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 
-from paymux.platform.migrations import run_sql, run_statements
+from paymux.platform.migrations.steps import run_sql, run_statements
 
 revision = "0001"
 down_revision = None
