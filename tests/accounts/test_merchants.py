@@ -44,6 +44,15 @@ async def test_no_secret_can_be_read_from_the_database(database: Database, shop:
         assert not any(secret in str(value) or secret.encode().hex() in str(value) for row in rows for value in row)
 
 
+async def test_the_same_client_secret_of_two_merchants_leaves_two_different_traces(
+    database: Database, keyring: KeyRing, clock: Clock
+) -> None:
+    async with database.transaction() as tx:
+        for name in ("one", "two"):
+            await service.create_merchant(tx, keyring, clock, name, known={"client": "the same"})
+        assert await tx.fetchval("SELECT count(DISTINCT secret_hash) FROM merchant_secrets") == 2
+
+
 async def test_only_his_own_secret_opens_the_door(
     database: Database, keyring: KeyRing, shop: NewMerchant, rival: NewMerchant
 ) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
-from paymux.platform import migrations
-from paymux.platform.migrations import NewerDatabase, run_statements, upgrade
+from paymux.platform.migrations import HERE, NewerDatabase, known_revisions, steps, upgrade
 from paymux.platform.postgres import EmbeddedPostgres
 
 
@@ -60,9 +60,8 @@ async def test_upgrades_from_several_machines_at_once_wait_for_each_other(empty:
 
 
 async def test_a_failed_migration_leaves_nothing_behind(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        migrations, "run_statements", lambda connection, sql: run_statements(connection, sql + "; SELECT 1/0")
-    )
+    run = steps.run_statements
+    monkeypatch.setattr(steps, "run_statements", lambda connection, sql: run(connection, sql + "; SELECT 1/0"))
 
     with pytest.raises(asyncpg.DivisionByZeroError):
         await upgrade(empty)
@@ -77,3 +76,9 @@ async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(empty:
     with pytest.raises(NewerDatabase, match=r"revision 9999.*later version"):
         await upgrade(empty)
     assert await _value(empty, "SELECT version_num FROM schema_revision") == "9999"
+
+
+def test_a_migrations_file_begins_with_its_revision_and_follows_the_one_before() -> None:
+    chain = reversed(list(ScriptDirectory(HERE).walk_revisions()))
+
+    assert [revision.revision for revision in chain] == known_revisions()
