@@ -19,6 +19,7 @@ from paymux.notifications.outbox import SEALED_FOR
 from paymux.platform import jobs
 from paymux.platform.callback_guard import CallbackRefused, callback_session
 from paymux.platform.clock import Clock
+from paymux.platform.crash_points import CrashPoint, passing
 from paymux.platform.database import Connection, Database, Record, from_json, to_json
 from paymux.platform.encryption import KeyRing
 from paymux.platform.settings import Settings
@@ -77,6 +78,7 @@ class Deliverer:
             async with self._database.connection() as held:
                 await jobs.enqueue(held, "deliver", payload, full.after)
             return
+        passing(CrashPoint.DELIVERED)
         self._limits.report(row["url"], answered=attempt.status is not None)
         await self._settle(row, attempt)
 

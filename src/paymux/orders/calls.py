@@ -18,6 +18,7 @@ from paymux.orders import opening, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, deciding
 from paymux.orders.model import ZERO, Kind, Operation, Order, Status
+from paymux.platform.crash_points import CrashPoint, passing
 from paymux.platform.http import CallFailed, NotSent
 
 log = structlog.get_logger()
@@ -41,22 +42,30 @@ async def run_operation(core: Core, operation_id: str) -> Decision | None:
     taken = await _take(core, operation_id)
     if taken is None:
         return None
+    passing(CrashPoint.CLAIMED)
     async with _kept(core, taken.op.id):
         if not taken.again:
             settle = await _call(core, taken)
         else:
             settle = await _ask(core, taken)
-    decision = await deciding(core, taken.order.id, f"operation:{taken.op.kind}", settle)
-    return await run_all(core, decision)
+    return await _decided(core, taken, settle)
 
 
 async def call_claimed(core: Core, op: Operation, order: Order) -> Decision:
     """Call for an operation that was claimed with its lease a moment ago, in the claiming transaction."""
     async with core.database.transaction() as tx:
         taken = _Taken(op, order, await core.connector(tx, order), again=False, move=None)
+    passing(CrashPoint.CLAIMED)
     async with _kept(core, op.id):
         settle = await _call(core, taken)
-    return await run_all(core, await deciding(core, order.id, f"operation:{op.kind}", settle))
+    return await _decided(core, taken, settle)
+
+
+async def _decided(core: Core, taken: _Taken, settle: Any) -> Decision:
+    passing(CrashPoint.CALLED)
+    decision = await deciding(core, taken.order.id, f"operation:{taken.op.kind}", settle)
+    passing(CrashPoint.DECIDED)
+    return await run_all(core, decision)
 
 
 async def run_all(core: Core, decision: Decision) -> Decision:

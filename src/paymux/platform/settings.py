@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     shutdown_grace: float = Field(20.0, ge=0, description="Seconds that running requests and jobs get to end.")
     sandbox_hold: float = Field(75.0, gt=0, description="Seconds that a simulated time-out holds its answer back.")
     sandbox_slow: float = Field(3.0, ge=0, description="Seconds that the simulated fault `slow` takes.")
+    crash_points: Path | None = Field(
+        None, description="Folder in which a file named like a crash point ends the process there; sandbox mode only."
+    )
 
     @field_validator("callback_allow", mode="before")
     @classmethod
