@@ -82,6 +82,38 @@ async def test_a_job_exists_only_when_its_transaction_commits(database: Database
     assert done.payloads == ["committed"]
 
 
+async def test_a_worker_is_woken_for_what_is_due_and_for_nothing_else(
+    database: Database, eventually: Eventually
+) -> None:
+    woken: list[object] = []
+
+    async def any_notice() -> bool:
+        return bool(woken)
+
+    def wake(*notice: object) -> None:
+        woken.append(notice[-1])
+
+    async with database.connection() as listening:
+        await listening.add_listener("ch_pgqueuer", wake)
+        await put(database, "later", timedelta(hours=1))
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE pgqueuer SET updated = now()")
+            await tx.execute("DELETE FROM pgqueuer")
+            await tx.execute("NOTIFY ch_pgqueuer, 'the mark behind them'")
+        await eventually(any_notice)
+        assert woken == ["the mark behind them"]
+
+        woken.clear()
+        await put(database, "now")
+        await eventually(any_notice)
+
+        woken.clear()
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE pgqueuer SET execute_after = now() - interval '1 second'")
+        await eventually(any_notice)
+        await listening.remove_listener("ch_pgqueuer", wake)
+
+
 async def test_many_jobs_are_enqueued_at_once_and_each_runs_once(database: Database, eventually: Eventually) -> None:
     async with database.transaction() as tx:
         await enqueue_many(tx, "work", [str(n) for n in range(100)])
