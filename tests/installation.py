@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from paymux.platform.http import HttpClient
 from paymux.platform.settings import Settings
 from paymux.processes import make_worker
 from paymux.sandbox.app import Sandbox, open_store
+from tests.places import ELSEWHERE, PLACES
 
 _NUMBERS = itertools.count(1)
 
@@ -87,8 +89,9 @@ class Installation:
             database=self.database, keyring=self.keyring, clock=self.clock, settings=settings, client=client
         )
         config = uvicorn.Config(
-            make_app(self.core), host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="off"
-        )
+            make_app(self.core), host="127.0.0.1", port=settings.port, log_config=None, access_log=False,
+            lifespan="off", proxy_headers=False,
+        )  # fmt: skip
         self.server = uvicorn.Server(config)
         self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._serving = asyncio.create_task(self.server.serve())
@@ -167,6 +170,23 @@ class Installation:
         answer = await self.call("POST", f"{self.settings.sandbox_base_url}/control/faults", json=body)
         assert answer.status == 201, answer.body
 
+    async def quiet(self) -> None:
+        """Wait until nothing is due any more: no provider event, no job, no timer. At most 20 seconds."""
+        ends = asyncio.get_running_loop().time() + 20
+        while await self._busy():
+            assert asyncio.get_running_loop().time() < ends, "it does not become quiet"
+            await asyncio.sleep(0.02)
+
+    async def _busy(self) -> bool:
+        async with self.database.connection() as held:
+            now = await self.clock.refresh(held)
+            if self.store.due_events(now):
+                return True
+            waiting: int = await held.fetchval(
+                "SELECT count(*) FROM pgqueuer WHERE status = 'picked' OR (status = 'queued' AND execute_after <= now())"
+            )
+            return waiting > 0
+
     async def settle(self, reference: str, outcome: str) -> None:
         """Decide a pending payment later."""
         body = {"reference": reference, "outcome": outcome}
@@ -218,10 +238,11 @@ class Merchant:
         facts = provider_of(code)[1]
         country = facts.countries[0] if facts.countries else "AU"
         currency = facts.currencies[0] if facts.currencies else "AUD"
-        who = {"firstName": "Ada", "lastName": "Byron", "email": "ada@shop.example", "phoneNumber": "+61400000000"}
+        place = PLACES.get(country, ELSEWHERE)
+        who = {"firstName": "Ada", "lastName": "Byron", "email": "ada@shop.example", "phoneNumber": place.phone}
         address = {
-            **who, "streetAddress": "1 High Street", "streetAddress2": "", "city": "Sydney", "country": country,
-            "state": "NSW", "region": "NSW", "postalCode": "2000",
+            **who, "streetAddress": "1 High Street", "streetAddress2": "", "city": place.city, "country": country,
+            "state": place.state, "region": place.state, "postalCode": place.postal_code,
         }  # fmt: skip
         body: dict[str, Any] = {
             "orderReference": f"ORD-{next(_NUMBERS)}-{free_port()}", "bnplProvider": code, "purchaseCountry": country,
@@ -265,6 +286,21 @@ class Merchant:
         return await self.post(f"/orders/{reference}/refund", body)
 
 
+class _Form(HTMLParser):
+    """The form of a page that posts itself on to the provider."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action, self.fields = "", {}  # type: str, dict[str, str]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self.action = given.get("action") or ""
+        elif tag == "input" and given.get("name"):
+            self.fields[given["name"] or ""] = given.get("value") or ""
+
+
 class Shopper:
     """A shopper with a browser without scripts."""
 
@@ -273,12 +309,31 @@ class Shopper:
 
     async def decides(self, redirect_url: str, outcome: str) -> str:
         """Decide on the provider's checkout page; the URL that the provider sends the browser back to."""
-        page = await self.installation.call("GET", redirect_url)
-        if page.status == 303:
-            redirect_url = page.headers["Location"]
-        answer = await self.installation.call("POST", redirect_url, data={"outcome": outcome})
+        url = await self.reaches(redirect_url)
+        answer = await self.installation.call("POST", url, data={"outcome": outcome})
         assert answer.status == 303, answer.body
         return answer.headers["Location"]
+
+    async def reaches(self, url: str) -> str:
+        """Go on from a redirect URL, by redirects and form posts, to the provider's checkout page; its URL."""
+        checkout = f"{self.installation.settings.sandbox_base_url}/checkout/"
+        answer = await self.installation.call("GET", url)
+        for _ in range(6):
+            if url.startswith(checkout) and answer.status == 200:
+                return url
+            if answer.status in (302, 303):
+                url = str(URL(url).join(URL(answer.headers["Location"])))
+                answer = await self.installation.call("GET", url)
+                continue
+            form = _Form()
+            form.feed(answer.body if isinstance(answer.body, str) else "")
+            assert answer.status == 200, (answer.status, answer.body)
+            if form.action:
+                url = form.action
+                answer = await self.installation.call("POST", url, data=form.fields)
+            else:
+                answer = await self.installation.call("GET", url)  # the waiting page goes on by itself
+        raise AssertionError(f"no checkout page was reached: {answer.status} {answer.body}")
 
     async def returns(self, url: str) -> dict[str, str]:
         """Come back to paymux and be sent on to the shop: the query that the shop gets."""

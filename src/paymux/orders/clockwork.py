@@ -18,6 +18,7 @@ from paymux.platform.http import CallFailed
 
 log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
+SOON = timedelta(seconds=1)
 _MONEY = (Kind.CONFIRM, Kind.CHARGE_TOKEN, Kind.CAPTURE)
 
 
@@ -115,7 +116,9 @@ async def end_unpaid(core: Core, order_id: str, *, by: str) -> Order:
         flying = [op for op in await desk.operations(*_MONEY) if op.pending and (op.calls > 0 or desk.order.authorised)]
         if desk.order.authorised is not None or any(flying):
             if by == "SYSTEM" and not desk.order.status.final:
-                await desk.timer("deadline", desk.now + backoff(0))
+                # A call that somebody alive is at ends soon; an outcome that nobody knows takes its time.
+                calling = [op for op in flying if await store.leased(desk.tx, op)]
+                await desk.timer("deadline", desk.now + (SOON if calling else backoff(0)))
             return
         if by == "SYSTEM" and deadline_of(desk.order) > desk.now:
             await desk.timer("deadline", deadline_of(desk.order))
