@@ -2,75 +2,120 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from paymux.platform.settings import Settings
+from paymux.platform.settings import Settings, described
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="paymux: one API for every payment method.")
+_PLACE = ("mode", "database_url", "home", "keys_file", "allow_embedded", "public_url")
+_LOGS = ("log_level", "log_format")
+_CALLS = ("provider_connect_timeout", "provider_timeout", "provider_hosts", "sandbox_port", "sandbox_url")
+_SERVE = ("host", "port", "trusted_proxies", *_PLACE, *_CALLS, "callback_allow", "database_pool", "lease", "race_wait",
+          "shutdown_grace", "crash_points", *_LOGS)  # fmt: skip
+_WORKER = (*_PLACE, "host", "port", *_CALLS, "callback_allow", "database_pool", "job_concurrency", "delivery_timeout",
+           "lease", "shutdown_grace", "crash_points", *_LOGS)  # fmt: skip
+_SANDBOX = (
+    "host",
+    "sandbox_port",
+    "sandbox_url",
+    "mode",
+    "database_url",
+    "home",
+    "sandbox_hold",
+    "sandbox_slow",
+    *_LOGS,
+)
+
+
+def _environment(names: tuple[str, ...]) -> str:
+    """The part of a command's help about the environment variables that it reads."""
+    rows = "\n\n".join(f"\b\n{line}" for line in described(names))
+    return f"Environment (there are no options; docs/operate.md explains each):\n\n{rows}"
+
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="paymux: one API for every payment method."
+)
 db = typer.Typer(no_args_is_help=True, help="The database.")
+keys = typer.Typer(no_args_is_help=True, help="The key file, which encrypts what is secret in the database.")
 review = typer.Typer(no_args_is_help=True, help="What needs a person.")
 app.add_typer(db, name="db")
+app.add_typer(keys, name="keys")
 app.add_typer(review, name="review")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    """Run one process of an installation until it ends. What an operator can mend is one sentence and exit code 1."""
     import uvloop
 
-    uvloop.run(work)
-
-
-def _settings() -> Settings:
+    from paymux.cli_faults import FAULTS, sentence
     from paymux.platform import logs
 
-    settings = Settings()
-    logs.configure(settings)
-    return settings
+    try:
+        settings = Settings()
+        logs.configure(settings)
+        uvloop.run(work(settings))
+    except FAULTS as fault:
+        typer.echo(sentence(fault), err=True)
+        raise typer.Exit(1) from None
 
 
-@app.command()
+@app.command(epilog=_environment(tuple(Settings.model_fields)))
 def dev() -> None:
-    """Start everything: database, API, worker, sandbox and a demo merchant. Ctrl-C stops it all; the data stays."""
+    """Start everything: database, API, worker, sandbox and a demo merchant. Ctrl-C stops it all; the data stays.
+
+    In live mode: database (see PAYMUX_ALLOW_EMBEDDED), API and worker, and nothing of the sandbox.
+    """
     from paymux.supervisor import run_dev
 
-    raise typer.Exit(run_dev(Settings()))
+    raise typer.Exit(run_dev(_settings()))
 
 
-@app.command()
+@app.command(epilog=_environment(_SERVE))
 def serve() -> None:
-    """Run the API on PAYMUX_HOST:PAYMUX_PORT. Needs PAYMUX_DATABASE_URL or a running `paymux dev`."""
+    """Run the API on PAYMUX_HOST:PAYMUX_PORT. Needs PAYMUX_DATABASE_URL or a running `paymux dev`.
+
+    Start as many as you like. SIGTERM ends it: no new requests, running ones get PAYMUX_SHUTDOWN_GRACE seconds.
+    """
     from paymux import processes
 
-    _run(processes.serve(_settings()))
+    _run(processes.serve)
 
 
-@app.command()
+@app.command(epilog=_environment(_WORKER))
 def worker() -> None:
-    """Run the worker: webhooks, polls, deadlines, provider events. Start as many as you like."""
+    """Run the worker: webhooks, polls, deadlines, provider events. Start as many as you like.
+
+    SIGTERM ends it: running jobs get PAYMUX_SHUTDOWN_GRACE seconds, the rest is for another worker or the next start.
+    """
     from paymux import processes
 
-    _run(processes.work(_settings()))
+    _run(processes.work)
 
 
-@app.command()
+@app.command(epilog=_environment(_SANDBOX))
 def sandbox() -> None:
-    """Run the sandbox with every simulator on PAYMUX_SANDBOX_PORT. Sandbox mode only."""
+    """Run the sandbox with every provider's simulator on PAYMUX_SANDBOX_PORT. Sandbox mode only."""
     from paymux import processes
 
-    _run(processes.play(_settings()))
+    _run(processes.play)
 
 
-@db.command("upgrade")
+@db.command("upgrade", epilog=_environment(("database_url", "home")))
 def upgrade() -> None:
     """Bring the database to this version's schema. Safe to run twice and from several machines at once."""
     from paymux.platform.migrations import upgrade as run_upgrade
     from paymux.platform.running import database_url
 
-    typer.echo(f"The database is at {asyncio.run(run_upgrade(database_url(Settings())))}.")
+    async def run(settings: Settings) -> None:
+        typer.echo(f"The database is at {await run_upgrade(database_url(settings))}.")
+
+    _run(run)
 
 
 @db.command("prepare", hidden=True)
@@ -78,7 +123,38 @@ def prepare() -> None:
     """Upgrade, and seed the demo merchant in sandbox mode: what `paymux dev` does before it starts the rest."""
     from paymux.supervisor import prepare as run_prepare
 
-    _run(run_prepare(_settings()))
+    _run(run_prepare)
+
+
+@keys.command("create")
+def create_keys(
+    path: Annotated[Path, typer.Argument(help="Where to write it; PAYMUX_KEYS_FILE then names it.")],
+) -> None:
+    """Make a key file with one new random key, readable by you alone. Keep a copy apart from the database's backups.
+
+    Without it nothing that the installation sealed can be read again: credentials, secrets, customer data.
+    """
+    from paymux.platform.encryption import KeyRing
+
+    if path.exists():
+        typer.echo(f"{path} exists already, and is left as it is.", err=True)
+        raise typer.Exit(1)
+    try:
+        KeyRing.load(path, create=True)
+    except OSError as fault:
+        typer.echo(f"{path} can't be written: {fault.strerror}.", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"Made {path}. Set PAYMUX_KEYS_FILE={path.absolute()} for every process.")
+
+
+def _settings() -> Settings:
+    from paymux.cli_faults import FAULTS, sentence
+
+    try:
+        return Settings()
+    except FAULTS as fault:
+        typer.echo(sentence(fault), err=True)
+        raise typer.Exit(1) from None
 
 
 @review.command("list")
@@ -87,8 +163,8 @@ def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = 
     from paymux.orders import review as reviewing
     from paymux.processes import opened
 
-    async def show() -> None:
-        async with opened(Settings()) as core:
+    async def show(settings: Settings) -> None:
+        async with opened(settings) as core:
             rows = await reviewing.listed(core)
         if json:
             typer.echo(jsonlib.dumps(rows, indent=2))
@@ -97,7 +173,7 @@ def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = 
             typer.echo(f"{row['merchant']}  {row['orderReference']}  {row['status']}  {row['reason']}")
         typer.echo(f"{len(rows)} to review.")
 
-    _run(show())
+    _run(show)
 
 
 @review.command("resolve")
@@ -114,26 +190,26 @@ def review_resolve(
     from paymux.orders import review as reviewing
     from paymux.processes import opened
 
-    async def settle() -> None:
-        async with opened(Settings()) as core:
+    async def settle(settings: Settings) -> None:
+        async with opened(settings) as core:
             row = await reviewing.resolve(core, reference, as_, note, merchant)
         typer.echo(jsonlib.dumps(row, indent=2) if json else f"{row['orderReference']} is {row['status']}.")
 
-    try:
-        _run(settle())
-    except ValueError as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from None
-
-
-def _add_accounts() -> None:
-    from paymux import cli_accounts
-
-    for name in ("merchants", "channels", "provider_accounts"):
-        app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
+    _run(settle)
 
 
 def main() -> None:
     """The entry point."""
-    _add_accounts()
-    app()
+    if sys.argv[1:] != ["dev"]:  # which only watches, and starts in half the time without them
+        add_the_rest()
+    app(prog_name="paymux")
+
+
+def add_the_rest() -> None:
+    """Add the commands about merchants and connectors, whose modules the others need not load."""
+    from paymux import cli_accounts, cli_connectors, cli_providers
+
+    for name in ("merchants", "channels", "provider_accounts"):
+        app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
+    app.add_typer(cli_providers.providers, name="providers")
+    app.add_typer(cli_connectors.connectors, name="connectors")

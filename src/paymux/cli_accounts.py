@@ -9,17 +9,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
-from paymux.accounts import demo, live_checks, service
-from paymux.connectors.registry import UnknownCode
+from paymux.accounts import demo, service
+from paymux.cli_faults import FAULTS, sentence
 from paymux.orders.core import Core
-from paymux.platform import jobs
 from paymux.platform.callback_guard import check_callback_url
-from paymux.platform.database import Connection, DatabaseUnavailable
-from paymux.platform.encryption import KeyFileMissing
-from paymux.platform.running import NotRunning
+from paymux.platform.database import Connection
 from paymux.platform.settings import Settings
 
 merchants = typer.Typer(no_args_is_help=True, help="Make merchants, rotate their secrets, change their defaults.")
@@ -39,8 +35,8 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
 
     try:
         shown = asyncio.run(run())
-    except _FAULTS as fault:
-        message = _sentence(fault)
+    except FAULTS as fault:
+        message = sentence(fault)
         typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
         raise typer.Exit(1) from None
     if as_json:
@@ -48,22 +44,6 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
         return
     for name, value in shown.items():
         typer.echo(f"{name:16} {value}")
-
-
-_FAULTS = (
-    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, live_checks.UnsafeStart,
-    asyncpg.UndefinedTableError,
-)  # fmt: skip
-
-
-def _sentence(fault: Exception) -> str:
-    if isinstance(fault, UnknownCode):
-        return f"{fault.args[0]} is no known payment method code."
-    if isinstance(fault, DatabaseUnavailable):
-        return f"The database can't be reached: {fault}"
-    if isinstance(fault, asyncpg.UndefinedTableError):
-        return "The database has no schema yet: run `paymux db upgrade` first."
-    return str(fault)
 
 
 @merchants.command("create")
@@ -177,7 +157,6 @@ def set_account(
             channel=channel, min_amount=_amount("--min", min), max_amount=_amount("--max", max), priority=priority,
             active=active,
         )  # fmt: skip
-        await jobs.enqueue(tx, "provider_account", account.id)
         return {
             "account": account.id, "code": account.code, "channel": account.channel, "environment": account.environment,
             "active": account.active, "eventUrl": f"{core.settings.base_url}/provider-events/{account.event_key}",

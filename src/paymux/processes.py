@@ -15,8 +15,9 @@ from paymux.accounts import live_checks
 from paymux.accounts import service as accounts
 from paymux.api.app import make_app
 from paymux.notifications.delivery import Deliverer
-from paymux.orders import clockwork, provider_events
+from paymux.orders import clockwork, provider_accounts, provider_events
 from paymux.orders.core import Core
+from paymux.platform import crash_points
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
@@ -39,6 +40,7 @@ def open_keyring(settings: Settings) -> KeyRing:
 async def opened(settings: Settings) -> AsyncIterator[Core]:
     """A process's means, checked for a safe start (K4), closed at the end."""
     keyring = open_keyring(settings)
+    crash_points.arm(settings.crash_points if settings.sandbox else None)
     database = await Database.connect(database_url(settings), settings.database_pool)
     client = HttpClient(connect=settings.provider_connect_timeout, total=settings.provider_timeout)
     clock = Clock(movable=settings.sandbox)
@@ -59,7 +61,7 @@ async def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             make_app(core), host=settings.host, port=settings.port, log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=int(settings.shutdown_grace), timeout_keep_alive=30,
-            proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies or "127.0.0.1",
+            proxy_headers=False,
             http="httptools", loop="uvloop", backlog=2048, h11_max_incomplete_event_size=65_536,
         )  # fmt: skip
         await uvicorn.Server(config).serve()
@@ -87,6 +89,7 @@ def make_worker(core: Core) -> Worker:
     handlers = {
         "order_timer": JobHandler(lambda payload: clockwork.run_timer(core, payload)),
         "provider_event": JobHandler(lambda payload: provider_events.run_event(core, payload)),
+        "provider_account": JobHandler(lambda payload: provider_accounts.set_up_events(core, payload), limit=2),
         "deliver": JobHandler(deliverer.deliver),
     }
     return Worker(core.database, handlers, core.settings.job_concurrency)

@@ -15,6 +15,7 @@ from paymux.accounts.model import Merchant, NewMerchant, ProviderAccount
 from paymux.connectors.contract import Account
 from paymux.connectors.registry import provider_of
 from paymux.money import exact, fits
+from paymux.platform import jobs
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Record, from_json, to_json
 from paymux.platform.encryption import KeyRing
@@ -179,6 +180,9 @@ async def set_provider_account(
         credentials_sealed=keyring.seal(to_json(dict(credentials)), "credentials"), event_key=new_secret("pek"),
         min_amount=min_amount, max_amount=max_amount, priority=priority, active=active, created_at=clock.now(),
     )  # fmt: skip
+    if facts.capabilities.set_up_events and active:
+        # A worker registers our event URL there, in its own time.
+        await jobs.enqueue(tx, "provider_account", row["id"])
     return _account(keyring, row)
 
 

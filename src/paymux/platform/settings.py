@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -23,13 +25,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PAYMUX_", extra="ignore", frozen=True)
 
-    mode: Mode = Mode.SANDBOX
+    mode: Mode = Field(
+        Mode.SANDBOX,
+        description="`sandbox` plays every provider itself; `live` moves real money. A database keeps its mode.",
+    )
     host: str = Field("127.0.0.1", description="Address that the API (and the sandbox) listens on.")
     port: int = Field(8080, ge=1, le=65535, description="Port of the API.")
     sandbox_port: int = Field(8090, ge=1, le=65535, description="Port of the sandbox with its simulators.")
     public_url: str = Field("", description="Where shoppers and providers reach the API; default http://HOST:PORT.")
     sandbox_url: str = Field("", description="Where the sandbox is reached; default http://127.0.0.1:SANDBOX_PORT.")
-    trusted_proxies: str = Field("", description="Comma-separated addresses whose X-Forwarded-* headers are believed.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of your own proxies, comma-separated: only from them is X-Forwarded-For believed.",
+    )
     home: Path = Field(Path(".paymux"), description="Folder of the data, the key file and the sandbox's own store.")
     database_url: str = Field("", description="A PostgreSQL of yours, 15 or later; default: the embedded one.")
     keys_file: Path | None = Field(None, description="The key ring (K3); default HOME/keys.json in sandbox mode.")
@@ -41,7 +49,7 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Another base URL for a connector's host, e.g. through an egress proxy: klarna=https://…,tabby=https://…",
     )
-    log_level: str = "INFO"
+    log_level: str = Field("INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field("auto", pattern="^(auto|json|text)$", description="`auto`: text on a terminal, else JSON.")
 
     database_pool: int = Field(10, ge=2, le=200, description="Connections per process at most.")
@@ -60,7 +68,21 @@ class Settings(BaseSettings):
         None, description="Folder in which a file named like a crash point ends the process there; sandbox mode only."
     )
 
-    @field_validator("callback_allow", mode="before")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                network = ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{part!r} is neither an address nor a network, such as 10.0.0.1 or 10.0.0.0/8"
+                ) from None
+            if network.prefixlen == 0:
+                raise ValueError(f"{part!r} is everybody: then any caller could give himself any address")
+        return value
+
+    @field_validator("callback_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -93,6 +115,21 @@ class Settings(BaseSettings):
         if self.keys_file is not None:
             return self.keys_file
         return self.home / "keys.json" if self.sandbox else None
+
+
+def described(names: Iterable[str]) -> list[str]:
+    """A line per setting, for help and documents: `PAYMUX_PORT  what it means [default]`."""
+    lines = []
+    for name in names:
+        field = Settings.model_fields[name]
+        lines.append(f"PAYMUX_{name.upper()}  {field.description} [{default_of(name)}]")
+    return lines
+
+
+def default_of(name: str) -> str:
+    """A setting's default as it would be written; `none` when there is none."""
+    default = Settings.model_fields[name].get_default(call_default_factory=True)
+    return "none" if default is None or default == "" or default == () or default == {} else str(default)
 
 
 def _reachable(host: str) -> str:

@@ -1,0 +1,32 @@
+"""What goes wrong for an operator, each as one sentence that says what to do, instead of a traceback."""
+
+from __future__ import annotations
+
+import asyncpg
+from pydantic import ValidationError
+
+from paymux.accounts import live_checks
+from paymux.connectors.registry import UnknownCode
+from paymux.platform.database import DatabaseUnavailable
+from paymux.platform.encryption import KeyFileMissing
+from paymux.platform.migrations import NewerDatabase
+from paymux.platform.running import NotRunning
+
+FAULTS = (
+    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, NewerDatabase, live_checks.UnsafeStart,
+    asyncpg.UndefinedTableError, asyncpg.PostgresConnectionError, OSError,
+)  # fmt: skip
+
+
+def sentence(fault: Exception) -> str:
+    """One of FAULTS in words."""
+    if isinstance(fault, UnknownCode):
+        return f"{fault.args[0]} is no known payment method code: `paymux providers` lists them."
+    if isinstance(fault, DatabaseUnavailable | asyncpg.PostgresConnectionError):
+        return f"The database can't be reached: {fault}"
+    if isinstance(fault, asyncpg.UndefinedTableError):
+        return "The database has no schema yet: run `paymux db upgrade` first."
+    if isinstance(fault, ValidationError):
+        wrong = [f"PAYMUX_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in fault.errors()]
+        return "The settings can't be used: " + "; ".join(wrong) + "."
+    return str(fault)

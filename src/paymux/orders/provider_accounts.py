@@ -1,0 +1,54 @@
+"""A provider account's own calls, outside of any order: its check, and the registration of our event URL."""
+
+from __future__ import annotations
+
+import structlog
+
+from paymux.accounts import service as accounts
+from paymux.accounts.model import ProviderAccount
+from paymux.connectors.contract import Connector, Refused
+from paymux.connectors.provider_http import ProviderHttp
+from paymux.connectors.registry import UnknownCode, provider_of
+from paymux.orders.core import Core
+
+log = structlog.get_logger()
+
+
+def connector_of(core: Core, account: ProviderAccount) -> Connector:
+    """The connector of an account, labelled towards simulators. Raises UnknownCode."""
+    provider, _ = provider_of(account.code)
+    label = None
+    if account.environment == "sandbox":
+        label = {"merchant": account.merchant_id, "reference": "account", "code": account.code}
+    return provider.connector(accounts.connector_account(core.settings, account), ProviderHttp(core.client, label))
+
+
+def event_url(core: Core, account: ProviderAccount) -> str:
+    """Where the provider sends this account's events."""
+    return f"{core.settings.base_url}/provider-events/{account.event_key}"
+
+
+async def check(core: Core, account: ProviderAccount) -> str:
+    """Prove an account's credentials by the provider's cheapest harmless call: a sentence on what was seen.
+
+    For a code whose connector declares `check`. Raises Refused, NotSent or Unclear.
+    """
+    return await connector_of(core, account).check()
+
+
+async def set_up_events(core: Core, account_id: str) -> None:
+    """Register our event URL at the provider, where a call can: the job `provider_account`. Repeating does no harm.
+
+    A refusal is logged and not repeated: only a person can change the credentials. Anything else is tried again.
+    """
+    async with core.database.connection() as held:
+        account = await accounts.account_by_id(held, core.keyring, account_id)
+    try:
+        connector = connector_of(core, account)
+        if account.active and connector.facts.capabilities.set_up_events:
+            await connector.set_up_events(event_url(core, account))
+            log.info("provider_account.events_set_up", account=account.id, code=account.code)
+    except UnknownCode:
+        return
+    except Refused as no:
+        log.warning("provider_account.events_refused", account=account.id, code=account.code, reason=no.code)
