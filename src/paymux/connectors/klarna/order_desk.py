@@ -117,7 +117,7 @@ class OrderDesk(Simulator):
         expected = f"{self.credentials['username']}:{self.credentials['password']}"
         if scheme != "Basic" or not hmac.compare_digest(given.encode(), expected.encode()):
             raise ApiError(401, "UNAUTHORIZED", "Invalid credentials")
-        if not request.can_read_body:
+        if not await request.read():
             return None
         if request.content_type != "application/json":
             raise ApiError(415, "BAD_REQUEST", "Unsupported media type")
