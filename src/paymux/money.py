@@ -45,9 +45,13 @@ def quantum(decimals: int) -> Decimal:
 
 
 def fits(amount: Decimal, decimals: int) -> bool:
-    """Whether an amount has no more than so many decimals."""
-    exponent = amount.normalize().as_tuple().exponent
-    return isinstance(exponent, int) and -exponent <= decimals
+    """Whether an amount has no more than so many decimals, trailing zeros aside."""
+    _, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int):
+        return False
+    # Exact: `normalize` would round what has more digits than the context, and so let it through.
+    zeros = next((n for n, digit in enumerate(reversed(digits)) if digit), None)
+    return zeros is None or -(exponent + zeros) <= decimals
 
 
 @dataclass(frozen=True, slots=True)

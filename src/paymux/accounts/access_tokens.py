@@ -90,7 +90,7 @@ class AccessTokens:
             kid = jws.extract_compact(token.encode()).headers().get("kid")
             found = jwt.decode(token, await self._public_key(kid), algorithms=[ALGORITHM])
             self._claims.validate(found.claims)
-        except (JoseError, ValueError, TypeError) as fault:
+        except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as fault:
             raise TokenInvalid(type(fault).__name__) from fault
         claims = found.claims
         return Principal(str(claims["merchant_id"]), str(claims["sub"]), tuple(str(claims["scope"]).split()))

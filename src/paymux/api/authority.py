@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import Request
 
 from paymux.accounts import access_tokens
@@ -11,16 +13,26 @@ from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
 
 
+class Unauthorized(ApiError):
+    """No access token, or one that is not valid (any more)."""
+
+    status, code = 401, "unauthorized"
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
+
+
 async def principal(request: Request) -> access_tokens.Principal:
     """Whose token this is. Raises ApiError 401."""
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
-        raise ApiError("Unauthorized", code="unauthorized", status=401)
+        raise Unauthorized
     verifier: access_tokens.AccessTokens = request.app.state.access_tokens
     try:
         return await verifier.verify(token.strip())
     except access_tokens.TokenInvalid:
-        raise ApiError("Unauthorized", code="unauthorized", status=401) from None
+        raise Unauthorized from None
 
 
 async def merchant(request: Request, *scopes: str) -> Merchant:

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import Field
 
-from paymux.api.answers import MAX_BODY, answer, read_json
+from paymux.api.answers import answer, read_json
 from paymux.api.authority import merchant
+from paymux.api.documents import operation
 from paymux.connectors.contract import Incoming
 from paymux.orders import provider_events, store
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
+from paymux.orders.schemas import Body, Whole, read_body
 from paymux.orders.views import instant
 from paymux.platform.database import DatabaseUnavailable
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["installation"])
 sandbox_router = APIRouter(tags=["sandbox"])
 MAX_ADVANCE = 10 * 366 * 86_400
+MAX_OFFSET = timedelta(days=100 * 366)
 WORKER_FRESH = 15
 
 
-@router.get("/healthz")
+class MoveClock(Body):
+    """Seconds to move the installation's time forwards by; 0 only tells it."""
+
+    advance: Annotated[Whole, Field(ge=0, le=MAX_ADVANCE)]
+
+
+@router.get("/healthz", **operation("alive", None, 200, set(), open_to_all=True))
 async def alive() -> Response:
     """Alive."""
     return answer({"status": "ok"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", **operation("ready", None, 200, set(), open_to_all=True))
 async def ready(request: Request) -> Response:
     """Ready: the database answers and a worker was seen lately."""
     core: Core = request.app.state.core
@@ -48,19 +59,21 @@ async def ready(request: Request) -> Response:
     return answer(body, 200 if all(state.values()) else 503)
 
 
-@router.api_route("/provider-events/{event_key}", methods=["GET", "POST"])
+@router.get(
+    "/provider-events/{event_key}", **operation("provider_event_by_get", None, 200, {401, 404}, open_to_all=True)
+)
+@router.post(
+    "/provider-events/{event_key}", **operation("provider_event", None, 200, {401, 404, 413}, open_to_all=True)
+)
 async def provider_event(request: Request, event_key: str) -> Response:
-    """A provider's event: verified, stored, answered; decided by a job (P1)."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            raise ApiError("The event is too large", code="body_too_large", status=413)
+    """A provider's event, in the provider's own form: verified, stored, answered at once; decided by a job."""
     event = Incoming(
         method=request.method, headers={k.lower(): v for k, v in request.headers.items()},
-        query=dict(request.query_params), body=body,
+        query=dict(request.query_params), body=await request.body(),
     )  # fmt: skip
-    accepted = await provider_events.receive(request.app.state.core, event_key, event)
+    # What PostgreSQL can't hold as text is nobody's address.
+    known = "\0" not in event_key
+    accepted = await provider_events.receive(request.app.state.core, event_key, event) if known else None
     if accepted is None:
         raise NotFound("There is no such event address", code="not_found")
     if not accepted:
@@ -68,15 +81,15 @@ async def provider_event(request: Request, event_key: str) -> Response:
     return answer({"received": True})
 
 
-@sandbox_router.post("/sandbox/clock", summary="Move the installation's time forwards")
+@sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415}))
 async def clock(request: Request) -> Response:
-    """Body `{"advance": seconds}`: everything that falls due meanwhile happens, once (C1)."""
+    """Move the installation's time forwards: everything that falls due meanwhile happens, once (sandbox mode only)."""
     await merchant(request)
     core: Core = request.app.state.core
-    body = await read_json(request)
-    seconds = body.get("advance") if isinstance(body, dict) else None
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds <= MAX_ADVANCE:
-        raise BodyFaults([f"advance must be a whole number of seconds from 0 to {MAX_ADVANCE}"])
+    by = timedelta(seconds=read_body(MoveClock, await read_json(request)).advance)
     async with core.database.transaction() as tx:
-        now = await core.clock.advance(tx, timedelta(seconds=seconds))
+        await core.clock.refresh(tx)
+        if core.clock.offset + by > MAX_OFFSET:
+            raise BodyFaults([f"advance must leave the clock at most {MAX_OFFSET.days} days ahead"])
+        now = await core.clock.advance(tx, by)
     return answer({"now": instant(now), "offset": int(core.clock.offset.total_seconds())})

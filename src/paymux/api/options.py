@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,21 +21,24 @@ from paymux.money import Money, is_currency, minor_units, plain, quantum
 from paymux.orders import rules
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults
+from paymux.orders.schemas import MAX_AMOUNT
 from paymux.orders.views import number
 
 router = APIRouter(tags=["options"])
 WEEKS_PER_MONTH = Decimal("4.345")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @router.get("/options", **operation("get_options", None, 200, {400, 401, 403}))
 async def options(request: Request) -> Response:
-    """The methods that a shopper may pay with, in display order. Query: amount, currency, channel?, isCapable?"""
+    """The methods that a shopper may pay with, in display order."""
     owner = await merchant(request, "api-user", "merchant")
     core: Core = request.app.state.core
     total, channel, images = _query(request)
     async with core.database.connection() as held:
-        if channel and not await accounts.channel_exists(held, owner.id, channel):
-            raise ApiError(f"channel {channel} is unknown", code="unknown_channel")
+        # What PostgreSQL can't hold as text is nobody's channel.
+        if channel and ("\0" in channel or not await accounts.channel_exists(held, owner.id, channel)):
+            raise ApiError(f"channel {channel[:100]} is unknown", code="unknown_channel")
         found = await accounts.provider_accounts(held, core.keyring, owner.id, channel)
     shown = []
     for account in sorted(found, key=lambda a: (a.priority, a.code)):
@@ -52,20 +56,16 @@ def _query(request: Request) -> tuple[Money, str, bool]:
     currency = given.get("currency", "")
     if not is_currency(currency):
         faults.append("currency must be a valid ISO4217 currency code")
-    amount = Decimal(0)
-    try:
-        text = given.get("amount", "")
-        amount = Decimal(text) if text.isascii() and len(text) <= 30 else Decimal("nan")
-    except InvalidOperation:
-        amount = Decimal("nan")
-    if not amount.is_finite():
+    text = given.get("amount", "")
+    amount = Decimal(text) if _NUMBER.fullmatch(text) else None
+    if amount is None:
         faults.append("amount must be a number")
-    elif not 1 <= amount <= Decimal(10) ** 9:
+    elif not 1 <= amount <= MAX_AMOUNT:
         faults.append("amount must be at least 1 and at most 1000000000")
     capable = given.get("isCapable", "false").lower()
     if capable not in ("true", "false", ""):
         faults.append("isCapable must be true or false")
-    if faults:
+    if faults or amount is None:
         raise BodyFaults(faults)
     return Money(amount, currency), given.get("channel", ""), capable == "true"
 

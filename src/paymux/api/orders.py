@@ -13,8 +13,17 @@ from paymux.api.documents import BAD, operation
 from paymux.orders import clockwork, operations, store, views
 from paymux.orders.core import Core
 from paymux.orders.create import create_order, redirect_url
+from paymux.orders.errors import NotFound
 from paymux.orders.model import Kind, OperationStatus, Order
-from paymux.orders.schemas import CancelOrder, CaptureOrder, CreateOrder, RefundOrder, VoidOrder, read_body
+from paymux.orders.schemas import (
+    CancelOrder,
+    CaptureOrder,
+    CreateOrder,
+    RefundOrder,
+    VoidOrder,
+    read_body,
+    reference_fault,
+)
 
 router = APIRouter(tags=["orders"])
 SCOPE = "api-user"
@@ -57,7 +66,7 @@ async def capture(request: Request, reference: str) -> Response:
     owner = await merchant(request, SCOPE)
     body = read_body(CaptureOrder, await read_json(request))
     asked = operations.Asked(Kind.CAPTURE, body.capture_reference, body.amount, body.description or "")
-    _, op = await operations.move(request.app.state.core, owner.id, reference, asked)
+    _, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
     return answer(views.captured(op), 201)
 
 
@@ -67,7 +76,7 @@ async def void(request: Request, reference: str) -> Response:
     owner = await merchant(request, SCOPE)
     body = read_body(VoidOrder, await read_json(request))
     asked = operations.Asked(Kind.VOID, body.void_reference, body.amount, body.description or "")
-    _, op = await operations.move(request.app.state.core, owner.id, reference, asked)
+    _, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
     return answer(views.voided(op), 201)
 
 
@@ -80,22 +89,31 @@ async def refund(request: Request, reference: str) -> Response:
         Kind.REFUND, body.refund_reference, body.refund_amount.amount, body.refund_description or "",
         body.refund_amount.currency,
     )  # fmt: skip
-    order, op = await operations.move(request.app.state.core, owner.id, reference, asked)
+    order, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
     return answer(views.refunded(order, op), 201)
 
 
-@router.post("/orders/{reference}/cancel", **operation("cancel_order", CancelOrder, 201, BAD | {404, 409}))
+@router.post(
+    "/orders/{reference}/cancel", **operation("cancel_order", CancelOrder, 201, BAD | {404, 409}, optional=True)
+)
 async def cancel(request: Request, reference: str) -> Response:
     """Cancel an order that is not paid yet."""
     owner = await merchant(request, SCOPE)
     read_body(CancelOrder, await read_json(request, optional=True))
-    return answer(views.status(await operations.cancel(request.app.state.core, owner.id, reference)), 201)
+    return answer(views.status(await operations.cancel(request.app.state.core, owner.id, _asked(reference))), 201)
 
 
 async def _found(request: Request, reference: str) -> tuple[Core, Order]:
     owner = await merchant(request, SCOPE, "merchant")
     core: Core = request.app.state.core
-    return core, await operations.order_of(core, owner.id, reference)
+    return core, await operations.order_of(core, owner.id, _asked(reference))
+
+
+def _asked(reference: str) -> str:
+    """A path's reference. One that no order can have (E6) is nobody's, and is not looked up."""
+    if reference_fault(reference):
+        raise NotFound("There is no such order")
+    return reference
 
 
 async def _repaired(core: Core, order: Order) -> Order:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from paymux.accounts import access_tokens
-from paymux.api.answers import MAX_BODY, answer, read_json
+from paymux.accounts.failed_attempts import FailedAttempts
+from paymux.api.answers import answer, marks, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import BAD, operation
 from paymux.orders.core import Core
@@ -15,52 +19,84 @@ from paymux.orders.errors import ApiError
 from paymux.orders.schemas import Body, Text, read_body
 
 router = APIRouter(tags=["access"])
+_FORM = "application/x-www-form-urlencoded"
+_PRIVATE = {"Cache-Control": "no-store"}
 
 
 class CustomerSession(Body):
     """The body of `POST /merchants/customer/sessions`. The identifier is never echoed nor logged."""
 
-    customer_identifier: Text = Field(min_length=1)
+    customer_identifier: Text = Field(min_length=1, description="Your id of the customer, or `anonymous`.")
 
 
-class TokenForm(Body):
-    """The form of `POST /token`; JSON is taken, too."""
+class TokenForm(BaseModel):
+    """The form of `POST /token`. The same fields are taken as JSON, too."""
 
-    client_id: str = Field(alias="client_id")
-    client_secret: str = Field(alias="client_secret")
-    grant_type: str = Field(alias="grant_type")
-    scope: str = Field("api-user", alias="scope")
+    client_id: str
+    client_secret: str
+    grant_type: str = Field(description="Always `client_credentials`.")
+    scope: str = Field("api-user", description="`api-user` to take payments, `merchant` for hosted payment pages.")
+    response_type: str = Field("token", description="Tolerated and ignored.")
 
 
-@router.post("/token", **operation("create_token", TokenForm, 200, {400, 401, 413}))
+class TooManyAttempts(ApiError):
+    """Too many wrong secrets from this address for this client id."""
+
+    status, code = 429, "too_many_attempts"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many failed attempts; try again in {seconds} seconds")
+        self.headers: Mapping[str, str] = {"Retry-After": str(seconds)}
+
+
+@router.post(
+    "/token", **operation("create_token", TokenForm, 200, {400, 401, 413, 415, 429}, form=_FORM, open_to_all=True)
+)
 async def token(request: Request) -> Response:
-    """An access token for a client id and secret, valid 24 hours."""
-    given = await _form(request)
+    """An access token for a client id and secret, valid 24 hours. Errors carry RFC 6749's `error` and a `message`."""
+    attempts: FailedAttempts = request.app.state.failed_attempts
     tokens: access_tokens.AccessTokens = request.app.state.access_tokens
+    caller, client_id = request.client.host if request.client else "", ""
     try:
+        given = await _form(request)
+        client_id = given.get("client_id", "")[:200]
+        if seconds := attempts.wait(caller, client_id):
+            raise TooManyAttempts(seconds)
         issued = await tokens.grant(
-            client_id=given.get("client_id", ""), client_secret=given.get("client_secret", ""),
-            grant_type=given.get("grant_type", ""), scope=given.get("scope", ""),
+            client_id=client_id, client_secret=given.get("client_secret", ""), grant_type=given.get("grant_type", ""),
+            scope=given.get("scope", ""),
         )  # fmt: skip
     except access_tokens.TokenRefused as no:
+        if no.error == "invalid_client":
+            attempts.failed(caller, client_id)
         body = {
+            "statusCode": no.status,
+            "message": no.description,
             "error": no.error,
             "error_description": no.description,
-            "message": no.description,
-            "statusCode": no.status,
         }
-        return answer(body, no.status, {"Cache-Control": "no-store"})
-    return answer(issued, 200, {"Cache-Control": "no-store"})
+        return answer(body | marks(request, no.error), no.status, _PRIVATE)
+    return answer(issued, 200, _PRIVATE)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > MAX_BODY:
-        raise ApiError("The body is too large", code="body_too_large", status=413)
-    if request.headers.get("content-type", "").startswith("application/json"):
+async def _form(request: Request) -> Mapping[str, str]:
+    """The fields, each once. Raises TokenRefused for a form that can't be read, ApiError 413, 415."""
+    kind = request.headers.get("content-type", _FORM).split(";")[0].strip().lower()
+    if kind == "application/json":
         raw = await read_json(request)
-        return {k: v for k, v in raw.items() if isinstance(v, str)} if isinstance(raw, dict) else {}
-    return {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+        if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
+            raise access_tokens.TokenRefused("invalid_request", "the body must be an object of strings", 400)
+        return raw
+    if kind != _FORM:
+        raise ApiError(f"Content-Type must be {_FORM}", code="unsupported_media_type", status=415)
+    try:
+        pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        raise access_tokens.TokenRefused("invalid_request", "the body is not a form", 400) from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise access_tokens.TokenRefused("invalid_request", "a field must not be given twice", 400)
+    return fields
 
 
 @router.post("/merchants/customer/sessions", **operation("create_customer_session", CustomerSession, 201, BAD))
@@ -70,10 +106,10 @@ async def customer_session(request: Request) -> Response:
     body = read_body(CustomerSession, await read_json(request))
     core: Core = request.app.state.core
     session, ttl = access_tokens.issue_customer_session(core.keyring, owner.id, body.customer_identifier)
-    return answer({"token": session, "ttl": ttl}, 201)
+    return answer({"token": session, "ttl": ttl}, 201, _PRIVATE)
 
 
-@router.get("/.well-known/jwks.json", include_in_schema=False)
+@router.get("/.well-known/jwks.json", **operation("get_keys", None, 200, set(), open_to_all=True))
 async def keys(request: Request) -> Response:
     """The public keys of our access tokens."""
     tokens: access_tokens.AccessTokens = request.app.state.access_tokens

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
+from urllib.parse import quote, urlencode
 
 import structlog
-from yarl import URL
 
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
@@ -97,7 +97,14 @@ async def merchant_url(core: Core, order: Order) -> str | None:
         "status": status,
         "providerReference": order.payment_id or order.session or "",
     }
-    return str(URL(target).extend_query(added))
+    return _with_query(target, {name: value for name, value in added.items() if value})
+
+
+def _with_query(url: str, added: Mapping[str, str]) -> str:
+    """The URL as the merchant gave it, to the byte, with fields added to its query (R1)."""
+    url, sharp, fragment = url.partition("#")
+    joint = "?" if "?" not in url else "" if url.endswith(("?", "&")) else "&"
+    return f"{url}{joint}{urlencode(added, quote_via=quote)}{sharp}{fragment}"
 
 
 def title_of(order: Order) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.exceptions import HTTPException
 
 from paymux.checkout import returns
 from paymux.orders import clockwork, store
@@ -14,6 +18,8 @@ from paymux.orders.model import Order, Status
 
 router = APIRouter(include_in_schema=False)
 _PAGES = Environment(loader=PackageLoader("paymux.checkout", "pages"), autoescape=select_autoescape())
+_TOKEN = re.compile(r"otk_[A-Za-z0-9_-]{1,90}")
+LONGEST = 4096
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -27,8 +33,10 @@ def _page(name: str, status: int = 200, **fields: object) -> HTMLResponse:
 
 
 async def _order(core: Core, token: str) -> Order | None:
+    if not _TOKEN.fullmatch(token):
+        return None
     async with core.database.connection() as held:
-        return await store.order_by_token(held, token) if len(token) < 100 else None
+        return await store.order_by_token(held, token)
 
 
 @router.api_route("/return/{order_token}", methods=["GET", "POST"])
@@ -38,11 +46,18 @@ async def come_back(request: Request, order_token: str) -> Response:
     order = await _order(core, order_token)
     if order is None:
         return _page("gone.html", 404)
-    query = {key: value for key, value in request.query_params.items() if len(value) < 4096}
-    if request.method == "POST":
-        query |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
-    order = await returns.shopper_returned(core, order, query)
+    order = await returns.shopper_returned(core, order, await _brought(request))
     return await _onwards(core, order)
+
+
+async def _brought(request: Request) -> dict[str, str]:
+    """What the browser brought: query and form. What can't be read, or kept as text, proves nothing and is left out."""
+    brought = dict(request.query_params)
+    if request.method == "POST":
+        with contextlib.suppress(HTTPException):
+            form = await request.form(max_files=0, max_fields=100)
+            brought |= {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: value for name, value in brought.items() if len(value) < LONGEST and "\0" not in name + value}
 
 
 async def _onwards(core: Core, order: Order) -> Response:

@@ -6,6 +6,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from paymux.accounts import service as accounts
@@ -37,31 +38,48 @@ async def create_order(
     ):
         raise ApiError("Idempotency-Key must be 1 to 255 printable ASCII characters", code="validation_failed")
     body_hash = core.keyring.digest(to_json(_canonical(raw)))
-    async with core.database.transaction() as tx:
-        await core.clock.refresh(tx)
-        if idempotency_key is not None and (kept := await store.kept_answer(tx, merchant.id, idempotency_key)):
-            return await _repeat(core, merchant, idempotency_key, kept, body_hash)
-        body, account, token = await _checked(core, tx, merchant, raw)
-        claimed = await _claim(core, tx, merchant, account, body, token)
-        if claimed is None:
-            raise Conflict(f"orderReference {body.order_reference} has been used already", code="duplicate_reference")
-        if idempotency_key is not None and not await store.keep_key(
-            tx, merchant.id, idempotency_key, body_hash, claimed.order.id, core.clock.now()
-        ):
-            raise InProgress("The order with this Idempotency-Key")
-    decision = await calls.call_claimed(core, claimed.op, claimed.order)
+    opened = await _open(core, merchant, raw, idempotency_key, body_hash)
+    if isinstance(opened, store.KeptAnswer):
+        return await _repeat(core, idempotency_key or "", opened, body_hash)
+    decision = await calls.call_claimed(core, opened.op, opened.order)
     return await _answer(core, decision.order, idempotency_key)
 
 
+async def _open(
+    core: Core, merchant: Merchant, raw: Any, key: str | None, body_hash: str
+) -> _Claimed | store.KeptAnswer:
+    """Check and claim in one transaction; or what the key was used for before, if this request is a repeat (I1)."""
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        if key is not None and (kept := await store.kept_answer(tx, merchant.id, key, now - KEY_LIFE)):
+            return kept
+        body, account, token = await _checked(core, tx, merchant, raw)
+        claimed = await _claim(core, tx, merchant, account, body, token)
+        if claimed is None:
+            # The first request with this key may have committed while this one waited for the reference.
+            if key is not None and (kept := await store.kept_answer(tx, merchant.id, key, now - KEY_LIFE)):
+                return kept
+            raise Conflict(f"orderReference {body.order_reference} has been used already", code="duplicate_reference")
+        if key is not None and not await store.keep_key(tx, merchant.id, key, body_hash, claimed.order.id, now):
+            raise InProgress("The order with this Idempotency-Key")
+        return claimed
+
+
 def _canonical(raw: Any) -> Any:
+    """The parsed body in one form: keys sorted, 10 and 10.0 the same number."""
     if isinstance(raw, dict):
         return {str(key): _canonical(raw[key]) for key in sorted(raw, key=str)}
+    if isinstance(raw, Decimal):
+        sign, digits, exponent = raw.as_tuple()
+        text = "".join(map(str, digits))
+        kept = text.rstrip("0")
+        return ["number", sign, kept, exponent + len(text) - len(kept) if kept and isinstance(exponent, int) else 0]
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return _canonical(Decimal(raw))
     return [_canonical(part) for part in raw] if isinstance(raw, list) else raw
 
 
-async def _repeat(
-    core: Core, merchant: Merchant, key: str, kept: store.KeptAnswer, body_hash: str
-) -> tuple[int, dict[str, Any]]:
+async def _repeat(core: Core, key: str, kept: store.KeptAnswer, body_hash: str) -> tuple[int, dict[str, Any]]:
     """The same key again: the first answer, or the order that the first one left unfinished (I1)."""
     if kept.body_hash != body_hash:
         raise ApiError("This Idempotency-Key was used with another body", code="idempotency_key_reused", status=422)
@@ -88,14 +106,15 @@ async def _checked(
     rules.check_amounts(body, faults)
     rules.check_urls(body, core.settings, faults)
     channel = body.channel or ""
-    if channel and not await accounts.channel_exists(tx, merchant.id, channel):
+    channel_known = not channel or await accounts.channel_exists(tx, merchant.id, channel)
+    if not channel_known:
         faults.add(f"channel {channel} is unknown", "unknown_channel")
     account = None
     if body.bnpl_provider is not None:
         account = await accounts.account_for(tx, core.keyring, merchant.id, channel, body.bnpl_provider)
         if account is not None and not core.settings.sandbox and _retired(body.bnpl_provider):
             account = None
-    rules.check_provider(body, account, faults)
+    rules.check_provider(body, account, faults, channel_known=channel_known)
     faults.raise_if_any()
     assert account is not None
     token = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ApiError(Exception):
     """An answer that is an error. `message` is one sentence, or every fault of a body."""
 
     status = 400
     code = "bad_request"
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str | list[str], *, code: str | None = None, status: int | None = None) -> None:
         super().__init__(message if isinstance(message, str) else "; ".join(message))

@@ -50,13 +50,16 @@ def read_order(raw: object, faults: Faults) -> Any:
     """The body, or, with faults noted, the sound part of it (absent fields None)."""
     if not isinstance(raw, dict):
         raise BodyFaults(["body must be a JSON object"])
-    try:
-        return CreateOrder.model_validate(raw)
-    except ValidationError as fault:
-        for message in faults_of(fault):
-            faults.add(message)
-        unsound = {str(error["loc"][0]) for error in fault.errors(include_url=False, include_input=False)}
-    return _Sound.model_validate({name: value for name, value in raw.items() if name not in unsound})
+    model: Any = CreateOrder
+    while True:
+        try:
+            return model.model_validate(raw)
+        except ValidationError as fault:
+            for message in faults_of(fault):
+                faults.add(message)
+            unsound = {str(error["loc"][0]) for error in fault.errors(include_url=False, include_input=False)}
+        # Once more only where a field was sent under two spellings and both are wrong.
+        raw, model = {name: value for name, value in raw.items() if name not in unsound}, _Sound
 
 
 def check_amounts(order: Any, faults: Faults) -> None:
@@ -96,7 +99,7 @@ def check_urls(order: Any, settings: Settings, faults: Faults) -> None:
             faults.add(f"{name} {fault}")
 
 
-def check_provider(order: Any, account: ProviderAccount | None, faults: Faults) -> None:
+def check_provider(order: Any, account: ProviderAccount | None, faults: Faults, *, channel_known: bool = True) -> None:
     """What the chosen provider demands and can do: all before anything is claimed or sent (E5, O2)."""
     if order.token is not None and order.customer_present is None:
         faults.add("customerPresent is required when token is given")
@@ -108,7 +111,9 @@ def check_provider(order: Any, account: ProviderAccount | None, faults: Faults) 
         faults.add("bnplProvider must be one of the names that GET /options returns", "provider_not_available")
         return
     if account is None or not account.active:
-        faults.add(f"bnplProvider {code.code} is not available to you on this channel", "provider_not_available")
+        # On a channel that is none there is no account either: one fault, not two.
+        if channel_known:
+            faults.add(f"bnplProvider {code.code} is not available to you on this channel", "provider_not_available")
         return
     _check_limits(order, code, account, faults)
     _check_abilities(order, provider.facts, faults)

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
-import uuid
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import pycountry
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from paymux.money import is_currency
+from paymux.money import exact, fits, is_currency
 from paymux.orders.errors import BodyFaults
 
 MAX_ITEMS = 1000
 MAX_AMOUNT = Decimal("1000000000")
+MAX_MAGNITUDE = 100
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_NOT_IN_A_REFERENCE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\]")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{2,8}){0,3}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}")
 
@@ -36,17 +47,18 @@ def _text(value: str) -> str:
     return value
 
 
-def _reference(value: str) -> str:
+def reference_fault(value: str) -> str | None:
+    """What is wrong with a reference, as the rest of a sentence; None when it is right (E6)."""
     if not 1 <= len(value) <= 128:
-        raise _fault("must be 1 to 128 characters long")
-    if (
-        _CONTROL.search(value)
-        or any(ord(c) < 32 for c in value)
-        or "/" in value
-        or "\\" in value
-        or value in (".", "..")
-    ):
-        raise _fault("must not contain control characters, / or \\, and not be . or ..")
+        return "must be 1 to 128 characters long"
+    if _NOT_IN_A_REFERENCE.search(value) or value in (".", ".."):
+        return "must not contain control characters, / or \\, and not be . or .."
+    return None
+
+
+def _reference(value: str) -> str:
+    if fault := reference_fault(value):
+        raise _fault(fault)
     return value
 
 
@@ -60,15 +72,14 @@ def _amount(value: Any) -> Any:
         raise _fault("must be at least 0")
     if number > MAX_AMOUNT:
         raise _fault(f"must be at most {MAX_AMOUNT}")
-    return number
+    return number if number else Decimal(0)
 
 
 def _decimals(places: int) -> Any:
     def check(value: Decimal) -> Decimal:
-        exponent = value.normalize().as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > places:
+        if not fits(value, places):
             raise _fault(f"must have at most {places} decimals")
-        return value
+        return exact(value)
 
     return check
 
@@ -80,7 +91,7 @@ def _positive(value: Decimal) -> Decimal:
 
 
 def _whole(value: Any) -> Any:
-    if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < 10**15:
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == value.to_integral_value():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _fault("must be a whole number")
@@ -106,10 +117,27 @@ def _locale(value: str) -> str:
 
 
 def _session(value: str) -> str:
-    try:
-        return str(uuid.UUID(value if len(value) == 36 else "no"))
-    except ValueError:
-        raise _fault("must be a UUID") from None
+    if not _UUID.fullmatch(value):
+        raise _fault("must be a UUID")
+    return value
+
+
+def _free(value: dict[str, Any]) -> dict[str, Any]:
+    """A free object: whatever JSON can say, as long as it can be kept and told again."""
+    todo: list[Any] = [value]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            todo += [*part, *part.values()]
+        elif isinstance(part, list):
+            todo += part
+        elif isinstance(part, str) and _CONTROL.search(part):
+            raise _fault("must not contain control characters, in any name or text")
+        elif isinstance(part, Decimal | int) and not isinstance(part, bool):
+            number = Decimal(part)
+            if number and (not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE):
+                raise _fault(f"must not contain a number beyond 1e{MAX_MAGNITUDE} or below 1e-{MAX_MAGNITUDE}")
+    return value
 
 
 def _word(value: str) -> str:
@@ -118,32 +146,42 @@ def _word(value: str) -> str:
     return value
 
 
+_AMOUNT = WithJsonSchema({"type": "number", "minimum": 0, "maximum": int(MAX_AMOUNT)})
+_POSITIVE = WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": int(MAX_AMOUNT)})
+
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_text)]
 Optional = BeforeValidator(_absent)
 OptionalText = Annotated[Text | None, Optional]
-Reference = Annotated[str, AfterValidator(_reference)]
-Amount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_decimals(2))]
-UnitPrice = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_decimals(6))]
-PositiveAmount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_decimals(2)), AfterValidator(_positive)]
+Reference = Annotated[
+    str, AfterValidator(_reference), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})
+]
+Amount = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_decimals(2)), _AMOUNT]
+UnitPrice = Annotated[Decimal, BeforeValidator(_amount), AfterValidator(_decimals(6)), _AMOUNT]
+PositiveAmount = Annotated[
+    Decimal, BeforeValidator(_amount), AfterValidator(_decimals(2)), AfterValidator(_positive), _POSITIVE
+]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Country = Annotated[str, AfterValidator(_country)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Word = Annotated[str, AfterValidator(_word)]
+Free = Annotated[dict[str, Any], AfterValidator(_free)]
 Seconds = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=31_536_000)]
 
 
 class Body(BaseModel):
     """A request body: camelCase, unknown fields ignored, wrong types refused."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, frozen=True)
 
 
 class OrderItem(Body):
-    """One line: quantity x unitPrice = totalAmount, exact (M2)."""
+    """One line: quantity x unitPrice = totalAmount, exact, rounded half up to the minor unit (M2)."""
 
     name: Annotated[Text, Field(min_length=1)]
     quantity: Annotated[Whole, Field(ge=1, le=1_000_000)]
     sku: OptionalText = None
-    unit_price: UnitPrice
-    total_amount: Amount
+    unit_price: UnitPrice = Field(description="At most 6 decimals.")
+    total_amount: Amount = Field(description="quantity x unitPrice, rounded half up to the currency's minor unit.")
 
 
 class Customer(Body):
@@ -156,6 +194,8 @@ class Customer(Body):
 
 
 class OrderAddress(Body):
+    """Which fields must be filled is the provider's `requiredFields`, as GET /options says."""
+
     first_name: OptionalText = None
     last_name: OptionalText = None
     email: OptionalText = None
@@ -163,7 +203,7 @@ class OrderAddress(Body):
     street_address: OptionalText = None
     street_address2: OptionalText = Field(None, alias="streetAddress2")
     city: OptionalText = None
-    country: Annotated[Country | None, Optional] = None
+    country: Annotated[Country | None, Optional] = Field(None, description="ISO 3166 alpha-2.")
     state: OptionalText = None
     region: OptionalText = None
     postal_code: OptionalText = None
@@ -172,50 +212,78 @@ class OrderAddress(Body):
 class CreateOrder(Body):
     """The body of `POST /orders`: `create-order.md`."""
 
-    order_reference: Reference
-    bnpl_provider: Annotated[Text, Field(min_length=1, max_length=64)]
-    purchase_country: Country
-    purchase_currency: Annotated[str, AfterValidator(_currency)]
-    locale: Annotated[str, AfterValidator(_locale)]
-    shipping_amount: Annotated[Amount | None, Optional] = None
-    discount_amount: Annotated[Amount | None, Optional] = None
-    tax_amount: Annotated[Amount | None, Optional] = None
-    order_amount: Amount
+    order_reference: Reference = Field(
+        description="Your own order id, unique per merchant; the key of all later calls."
+    )
+    bnpl_provider: Annotated[Text, Field(min_length=1, max_length=64)] = Field(
+        description="The `name` of the payment method, as GET /options returned it."
+    )
+    purchase_country: Country = Field(description="Where the purchase originates, ISO 3166 alpha-2.")
+    purchase_currency: Currency = Field(description="ISO 4217; the same as in GET /options.")
+    locale: Annotated[str, AfterValidator(_locale)] = Field(description="Language of the checkout: en_US, en-US, ja.")
+    shipping_amount: Annotated[Amount | None, Optional] = Field(None, description="At most 2 decimals; default 0.")
+    discount_amount: Annotated[Amount | None, Optional] = Field(None, description="Subtracted; at most 2 decimals.")
+    tax_amount: Annotated[Amount | None, Optional] = Field(None, description="Part of orderAmount; at most 2 decimals.")
+    order_amount: Amount = Field(
+        description="sum(orderItems.totalAmount) + shippingAmount + taxAmount - discountAmount, to the cent."
+    )
     order_items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_ITEMS)]
     customer: Customer
     billing_address: OrderAddress
     shipping_address: Annotated[OrderAddress | None, Optional] = None
-    shipping_type: Annotated[Annotated[str, AfterValidator(_word)] | None, Optional] = None
-    shipping_method: Annotated[Annotated[str, AfterValidator(_word)] | None, Optional] = None
-    auto_capture: Annotated[bool | None, Optional] = None
-    additional_data: Annotated[dict[str, Any] | None, Optional] = None
+    shipping_type: Annotated[Word | None, Optional] = Field(None, description="normal, express, same_day, scheduled, …")
+    shipping_method: Annotated[Word | None, Optional] = Field(
+        None, description="digital, delivery, pick-up, store, store pick-up, …"
+    )
+    auto_capture: Annotated[bool | None, Optional] = Field(
+        None, description="Default true: capture at once. false: capture later by the capture call."
+    )
+    additional_data: Annotated[Free | None, Optional] = Field(
+        None, description="Fields of the chosen provider only; others are refused."
+    )
     dynamic_redirect_url: OptionalText = Field(
-        None, validation_alias=AliasChoices("dynamicRedirectUrl", "dynamicRedirectURL")
+        None,
+        validation_alias=AliasChoices("dynamicRedirectUrl", "dynamicRedirectURL"),
+        description="HTTPS URL to which the shopper returns, whatever the result.",
     )
     dynamic_callback_url: OptionalText = Field(
-        None, validation_alias=AliasChoices("dynamicCallbackUrl", "dynamicCallbackURL")
+        None,
+        validation_alias=AliasChoices("dynamicCallbackUrl", "dynamicCallbackURL"),
+        description="HTTPS URL that gets this order's ORDER_ASYNC_CALLBACK.",
     )
-    cancellation_timeout: Annotated[Seconds | None, Optional] = None
+    cancellation_timeout: Annotated[Seconds | None, Optional] = Field(
+        None, description="Seconds from creation after which an unpaid order is cancelled."
+    )
     checkout_session_timeout: Annotated[Seconds | None, Optional] = Field(
-        None, validation_alias=AliasChoices("checkoutSessionTimeout", "checkoutTimeout")
+        None,
+        validation_alias=AliasChoices("checkoutSessionTimeout", "checkoutTimeout"),
+        description="Seconds from the shopper's completion after which a pending order is cancelled.",
     )
-    partner_configuration: Annotated[dict[str, Any] | None, Optional] = None
-    get_token: Annotated[bool | None, Optional] = None
-    token: OptionalText = None
-    customer_present: Annotated[bool | None, Optional] = None
-    channel: OptionalText = None
-    session_id: Annotated[Annotated[str, AfterValidator(_session)] | None, Optional] = None
+    partner_configuration: Annotated[Free | None, Optional] = Field(None, description="Kept and told again as sent.")
+    get_token: Annotated[bool | None, Optional] = Field(
+        None, description="Make a payment token; it comes with the ORDER_ASYNC_CALLBACK of success."
+    )
+    token: OptionalText = Field(None, description="Pay with the token of an earlier getToken order.")
+    customer_present: Annotated[bool | None, Optional] = Field(None, description="Required with `token`.")
+    channel: OptionalText = Field(None, description="Channel alias, the same as in GET /options.")
+    session_id: Annotated[Annotated[str, AfterValidator(_session)] | None, Optional] = Field(
+        None, description="UUID that links the requests of one payment session."
+    )
     partner_order_reference: Annotated[Reference | None, Optional] = None
     customer_token: Annotated[Annotated[str, Field(max_length=8192), AfterValidator(_text)] | None, Optional] = None
 
 
 class CaptureOrder(Body):
+    """`captureReference` is the idempotency key: the same reference and body give the first answer again."""
+
     capture_reference: Reference
     amount: PositiveAmount
     description: OptionalText = None
 
 
 class VoidOrder(Body):
+    """`voidReference` is the idempotency key: the same reference and body give the first answer again."""
+
     void_reference: Reference
     amount: PositiveAmount
     description: OptionalText = None
@@ -223,10 +291,12 @@ class VoidOrder(Body):
 
 class RefundAmount(Body):
     amount: PositiveAmount
-    currency: Annotated[Annotated[str, AfterValidator(_currency)] | None, Optional] = None
+    currency: Annotated[Currency | None, Optional] = Field(None, description="The order's currency.")
 
 
 class RefundOrder(Body):
+    """`refundReference` is the idempotency key: the same reference and body give the first answer again."""
+
     refund_reference: Reference
     refund_amount: RefundAmount
     refund_description: OptionalText = None

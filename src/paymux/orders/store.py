@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Order
+from paymux.money import exact
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order
 from paymux.platform import jobs
 from paymux.platform.database import Connection, Record
 from paymux.platform.identifiers import new_id
@@ -108,6 +109,17 @@ async def events(tx: Connection, order_id: str) -> list[Record]:
     """Everything that happened to an order, oldest first."""
     rows: list[Record] = await tx.fetch("SELECT * FROM order_events WHERE order_id = $1 ORDER BY number", order_id)
     return rows
+
+
+async def derived_totals(tx: Connection, order_id: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
+    """Authorised, captured, voided, expired, refunded, as the order's events add up."""
+    rows = await tx.fetch(
+        "SELECT kind, sum(amount) AS total FROM order_events WHERE order_id = $1 AND amount IS NOT NULL GROUP BY kind",
+        order_id,
+    )
+    of = {row["kind"]: exact(row["total"]) for row in rows}
+    refunded = of.get("refund", ZERO) + of.get("chargeback", ZERO)
+    return of.get("authorised", ZERO), of.get("capture", ZERO), of.get("void", ZERO), of.get("expired", ZERO), refunded
 
 
 # -- operations -----------------------------------------------------------------------------------
@@ -236,19 +248,23 @@ class KeptAnswer:
     answer_sealed: bytes | None
 
 
-async def kept_answer(tx: Connection, merchant_id: str, key: str) -> KeptAnswer | None:
+async def kept_answer(tx: Connection, merchant_id: str, key: str, after: datetime) -> KeptAnswer | None:
+    """What a key was used for, unless that was before `after`."""
     row = await tx.fetchrow(
-        "SELECT body_hash, order_id, status, answer_sealed FROM idempotency_keys WHERE merchant_id = $1 AND key = $2",
-        merchant_id, key,
+        "SELECT body_hash, order_id, status, answer_sealed FROM idempotency_keys"
+        " WHERE merchant_id = $1 AND key = $2 AND created_at > $3",
+        merchant_id, key, after,
     )  # fmt: skip
     return KeptAnswer(**dict(row)) if row else None
 
 
 async def keep_key(tx: Connection, merchant_id: str, key: str, body_hash: str, order_id: str, now: datetime) -> bool:
+    """Bind a key to an order; one that has ended is bound anew. False when another request has bound it meanwhile."""
     return bool(
         await tx.fetchval(
             "INSERT INTO idempotency_keys (merchant_id, key, body_hash, order_id, created_at) VALUES ($1,$2,$3,$4,$5)"
-            " ON CONFLICT DO NOTHING RETURNING true",
+            " ON CONFLICT (merchant_id, key) DO UPDATE SET body_hash = $3, order_id = $4, created_at = $5, status = NULL,"
+            " answer_sealed = NULL WHERE idempotency_keys.created_at <= $5 - interval '30 days' RETURNING true",
             merchant_id,
             key,
             body_hash,
