@@ -149,3 +149,11 @@ def refusal(answer: Answer, absent: Sequence[int] = (404,)) -> Refused:
     kind = NotThere if answer.status in absent else Refused
     reason = "; ".join(said.error_messages) or said.reason or f"Klarna refused with {answer.status}"
     return kind(reason, said.error_code or str(answer.status))
+
+
+def new_id(answer: Answer, header: str) -> str:
+    """The id of what was made, from its own header or the address's end. Raises Unclear when neither is there."""
+    id = answer.headers.get(header) or answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
+    if not id:
+        raise Unclear(f"answer {answer.status} names no {header}")
+    return id

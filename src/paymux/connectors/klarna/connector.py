@@ -1,12 +1,13 @@
 """Klarna: Payments v1 behind the hosted payment page (HPP) v1, Order Management v1, Customer Token v1.
 
 Opening takes two calls: a payments session, then the page that hosts it; the page's session is the one that
-counts. Klarna places the order itself when the shopper agrees (PLACE_ORDER, or CAPTURE_ORDER which also captures)
-and the page's session names it; from then on the order at Order Management is the truth. Only for a customer
-token is the page told to place nothing (NONE): then `confirm` makes the token and places the order, within an
-hour. Placing takes no idempotency key by the specification, so a lost answer is looked up, never repeated blindly.
-A decline (FAILED), an error or a step back on the page is not final: the shopper may try again. Callbacks are
-unsigned and lead to asking. What is left after captures is released whole, never in part. Amounts are minor units.
+counts. Klarna places the order itself when the shopper agrees (PLACE_ORDER) and the page's session names it; from
+then on the order at Order Management is the truth. Only for a customer token is the page told to place nothing
+(NONE): then `confirm` makes the token and places the order, within an hour. Placing takes no idempotency key by the
+specification, so a lost answer is looked up, never repeated blindly. A sale is captured by a call of its own, as
+Klarna allows capturing by itself to few trades only. A decline (FAILED), an error or a step back on the page is not
+final: the shopper may try again. Callbacks are unsigned and lead to asking. What is left after captures is released
+whole, never in part. Amounts are minor units.
 Sources: see provider.toml.
 """
 
@@ -18,9 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from paymux.connectors.contract import (
-    Approved,
     Ask,
-    Cancelled,
     Checkout,
     Connector,
     Declined,
@@ -41,22 +40,12 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.klarna import answers, requests
 from paymux.connectors.klarna.answers import Page, raw, read, refusal
-from paymux.connectors.klarna.reports import report_of
+from paymux.connectors.klarna.reports import report_of, report_of_page, token_of
 from paymux.connectors.provider_http import basic
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, CallFailed, NotSent, Unclear
 
-_OPEN = {
-    "WAITING": "the shopper has not come yet",
-    "IN_PROGRESS": "the shopper is on the page",
-    "BACK": "the shopper went back and may return",
-    "MANUAL_ID_CHECK": "the shopper has to be identified",
-    "FAILED": "declined, but the shopper may try again",
-    "ERROR": "an error on the page, but the shopper may try again",
-}
-_DEAD = {"CANCELLED": "the shopper cancelled at Klarna", "DISABLED": "the page was disabled"}
 _NOBODY = "00000000-0000-0000-0000-000000000000"
-_TOKEN_LOST = "the answer that named the customer token was lost"  # noqa: S105
 
 
 class Klarna(Connector):
@@ -102,7 +91,7 @@ class Klarna(Connector):
     async def fetch(self, checkout: Checkout) -> Report:
         """The order if there is one, else the page."""
         if checkout.payment_id:
-            return await self._order(checkout.payment_id, None, **_token_of(checkout))
+            return await self._order(checkout.payment_id, None, **token_of(checkout))
         answer = await self._made("GET", _page(checkout))
         return await self._told(read(Page, answer), answer, checkout)
 
@@ -139,7 +128,10 @@ class Klarna(Connector):
 
     async def confirm(self, checkout: Checkout, key: str) -> Report:
         """Make the customer token, then place the order. Pending, with no effect, before the shopper has agreed."""
-        page, answer = await self._before(Page, _page(checkout))
+        try:
+            page, answer = await self._before(Page, _page(checkout))
+        except NotThere as gone:
+            return Expired(reason=gone.reason)
         authorization = page.authorization_token
         if page.order_id or page.status != "COMPLETED" or not authorization:
             return await self._told(page, answer, checkout)
@@ -175,9 +167,9 @@ class Klarna(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all. Our key goes as the reference, which the order's captures echo."""
-        body = {"captured_amount": requests.minor(move.amount), **_labels(move)}
+        body = {"captured_amount": requests.minor(move.amount), **requests.labels(move)}
         answer = await self._move(checkout, "captures", move, body)
-        return Moved(provider_id=_new_id(answer, "capture-id"))
+        return Moved(provider_id=answers.new_id(answer, "capture-id"))
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Cancel what was never captured, or release what is left after captures: two calls at Klarna."""
@@ -189,9 +181,9 @@ class Klarna(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money. Our key goes as the reference, which the order's refunds echo."""
-        body = {"refunded_amount": requests.minor(move.amount), **_labels(move)}
+        body = {"refunded_amount": requests.minor(move.amount), **requests.labels(move)}
         answer = await self._move(checkout, "refunds", move, body)
-        return Moved(provider_id=_new_id(answer, "refund-id"))
+        return Moved(provider_id=answers.new_id(answer, "refund-id"))
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
         """Disable the page; give back an authorization that nobody is going to place."""
@@ -208,19 +200,13 @@ class Klarna(Connector):
 
     async def _told(self, page: Page, answer: Answer, checkout: Checkout) -> Report:
         """What a page's session says, and the order that it names."""
-        said: dict[str, Any] = {"session": page.session_id, "raw": raw(answer)}
         if page.order_id:
             try:
-                return await self._order(page.order_id, page.session_id, **_token_of(checkout))
+                return await self._order(page.order_id, page.session_id, **token_of(checkout))
             except NotThere:
-                return Pending(reason="the order can't be read yet", completed=True, **said)
-        if page.status in _DEAD:
-            return Cancelled(reason=_DEAD[page.status], **said)
-        if page.status == "COMPLETED":
-            if checkout.get_token and page.authorization_token:
-                return Approved(**said)
-            return Pending(reason="the order is being placed", completed=True, **said)
-        return Pending(reason=_OPEN.get(page.status, f"unknown page status {page.status}"), **said)
+                reason = "the order can't be read yet"
+                return Pending(reason=reason, completed=True, session=page.session_id, raw=raw(answer))
+        return report_of_page(page, answer, get_token=checkout.get_token)
 
     async def _order(self, order_id: str, session: str | None, **more: Any) -> Report:
         answer = await self._made("GET", f"/ordermanagement/v1/orders/{quote(order_id, safe='')}")
@@ -298,21 +284,3 @@ class Klarna(Connector):
 
 def _page(checkout: Checkout) -> str:
     return f"/hpp/v1/sessions/{quote(checkout.session, safe='')}"
-
-
-def _token_of(checkout: Checkout) -> dict[str, Any]:
-    """What a read order says of its customer token: an order never names one, so it was kept by confirm or lost."""
-    lost = checkout.get_token and "customer_token" not in checkout.state
-    return {"token_failure": _TOKEN_LOST} if lost else {}
-
-
-def _labels(move: Move) -> dict[str, str]:
-    return {"reference": move.key, **({"description": move.description[:255]} if move.description else {})}
-
-
-def _new_id(answer: Answer, header: str) -> str:
-    """The id of what was made, from its own header or the address's end. Raises Unclear when neither is there."""
-    id = answer.headers.get(header) or answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
-    if not id:
-        raise Unclear(f"answer {answer.status} names no {header}")
-    return id

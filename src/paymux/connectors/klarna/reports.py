@@ -1,20 +1,58 @@
-"""What an order at Order Management means to the core."""
+"""What the page's session and the order at Order Management mean to the core."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from paymux.connectors.contract import Declined, MoveKind, Paid, Pending, ProviderMove, Report
-from paymux.connectors.klarna.answers import Order, raw
+from paymux.connectors.contract import (
+    Approved,
+    Cancelled,
+    Checkout,
+    Declined,
+    MoveKind,
+    Paid,
+    Pending,
+    ProviderMove,
+    Report,
+)
+from paymux.connectors.klarna.answers import Order, Page, raw
 from paymux.money import Money
 from paymux.platform.http import Answer
 
+_OPEN = {
+    "WAITING": "the shopper has not come yet",
+    "IN_PROGRESS": "the shopper is on the page",
+    "BACK": "the shopper went back and may return",
+    "MANUAL_ID_CHECK": "the shopper has to be identified",
+    "FAILED": "declined, but the shopper may try again",
+    "ERROR": "an error on the page, but the shopper may try again",
+}
+_DEAD = {"CANCELLED": "the shopper cancelled at Klarna", "DISABLED": "the page was disabled"}
+_TOKEN_LOST = "the answer that named the customer token was lost"  # noqa: S105
 _CAPTURABLE = frozenset({"AUTHORIZED", "PART_CAPTURED"})
 # After these nothing can be captured any more, whatever they say is left.
 _ENDED = frozenset({"EXPIRED", "CLOSED"})
 _KNOWN = _CAPTURABLE | _ENDED | {"CAPTURED", "CANCELLED"}
 _DECIDED = frozenset({"ACCEPTED", "REJECTED"})
+
+
+def report_of_page(page: Page, answer: Answer, *, get_token: bool) -> Report:
+    """The report of a page's session that names no order. Approved only where our confirm places the order."""
+    said: dict[str, Any] = {"session": page.session_id, "raw": raw(answer)}
+    if page.status in _DEAD:
+        return Cancelled(reason=_DEAD[page.status], **said)
+    if page.status == "COMPLETED":
+        if get_token and page.authorization_token:
+            return Approved(**said)
+        return Pending(reason="the order is being placed", completed=True, **said)
+    return Pending(reason=_OPEN.get(page.status, f"unknown page status {page.status}"), **said)
+
+
+def token_of(checkout: Checkout) -> dict[str, str]:
+    """What a read order says of its customer token: an order never names one, so it was kept by confirm or lost."""
+    lost = checkout.get_token and "customer_token" not in checkout.state
+    return {"token_failure": _TOKEN_LOST} if lost else {}
 
 
 def report_of(order: Order, answer: Answer, session: str | None, **more: Any) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Refused
+from paymux.connectors.contract import Address, Checkout, Item, Move, OrderToPay, Refused
 from paymux.connectors.klarna.answers import PaymentsSession
 from paymux.money import InexactAmount, Money, fits, minor_units
 
@@ -17,6 +17,8 @@ _LANGUAGES = {
     "FI": ("fi", "sv"), "FR": ("fr",), "GR": ("el",), "IT": ("it",), "NL": ("nl",), "NO": ("nb",), "PL": ("pl",),
     "SE": ("sv",),
 }  # fmt: skip
+# "Mandatory for US and AU market", says the specification of an address's region.
+_WITH_REGION = frozenset({"US", "AU"})
 _NORWEGIAN = {"no": "nb", "nn": "nb"}
 
 
@@ -48,7 +50,7 @@ def hosted_page(order: OrderToPay, payments_session_url: str, category: str) -> 
     """The body that opens the hosted page of a payments session. Klarna puts its id into our return addresses."""
     data = order.additional_data
     options = {
-        "place_order_mode": "NONE" if order.get_token else "CAPTURE_ORDER" if order.auto_capture else "PLACE_ORDER",
+        "place_order_mode": "NONE" if order.get_token else "PLACE_ORDER",
         "payment_method_category": category,
         "page_title": str(data.get("pageTitle") or ""),
         "logo_url": str(data.get("logoUrl") or ""),
@@ -88,7 +90,6 @@ def order_of(checkout: Checkout, session: PaymentsSession) -> dict[str, Any]:
         "order_lines": session.order_lines,
         "merchant_reference1": checkout.reference,
         "merchant_reference2": session.merchant_reference2,
-        "auto_capture": checkout.auto_capture,
         "billing_address": session.billing_address,
         "shipping_address": session.shipping_address,
     }
@@ -97,7 +98,12 @@ def order_of(checkout: Checkout, session: PaymentsSession) -> dict[str, Any]:
 
 def order_by_token(order: OrderToPay) -> dict[str, Any]:
     """The body that places an order by a customer token."""
-    return {**_basics(order), "auto_capture": order.auto_capture}
+    return _basics(order)
+
+
+def labels(move: Move) -> dict[str, str]:
+    """What names a capture or refund: our key, which the order echoes, and the merchant's own words."""
+    return {"reference": move.key, **({"description": move.description[:255]} if move.description else {})}
 
 
 def _basics(order: OrderToPay) -> dict[str, Any]:
@@ -169,4 +175,7 @@ def _address(address: Address, order: OrderToPay) -> dict[str, str] | None:
     # A longer one can't be any that Klarna knows, and half of one would be wrong.
     if 0 < len(address.postal_code) <= 10:
         given["postal_code"] = address.postal_code
-    return given if {"street_address", "city", "postal_code"} <= given.keys() else None
+    needed = {"street_address", "city", "postal_code"}
+    if given.get("country") in _WITH_REGION:
+        needed.add("region")
+    return given if needed <= given.keys() else None

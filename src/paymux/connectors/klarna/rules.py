@@ -47,13 +47,11 @@ def check_session(body: Any) -> None:
         raise bad("intent")
     for name in ("billing_address", "shipping_address"):
         _check_address(body, name)
-    for name, url in (body.get("merchant_urls") or {}).items():
-        if name not in ("confirmation", "notification", "push", "authorization") or not _address(url):
-            raise bad(f"merchant_urls.{name}")
+    _check_urls(body, "confirmation", "notification", "push", "authorization")
 
 
-def check_order(body: Any) -> None:
-    """Amount, lines, currency and references, as sessions and orders have them. Raises ApiError."""
+def check_order(body: Any, most: int = 200_000_000) -> None:
+    """Amount, lines of at most `most` each, currency and references, as sessions and orders have them. Raises ApiError."""
     if not isinstance(body, dict):
         raise ApiError(400, "BAD_REQUEST", "The body is not a JSON object")
     if not re.fullmatch("[A-Z]{3}", text(body, "purchase_currency", 3)):
@@ -64,13 +62,20 @@ def check_order(body: Any) -> None:
     if not isinstance(lines, list) or not 1 <= len(lines) <= 1000:
         raise bad("order_lines")
     for n, line in enumerate(lines):
-        _check_line(line, f"order_lines[{n}]")
+        _check_line(line, f"order_lines[{n}]", most)
     if sum(line["total_amount"] for line in lines) != amount:
         raise bad("order_amount")
     taxes = [line["total_amount"] for line in lines if line.get("type") == "sales_tax"]
-    taxes += [line["total_tax_amount"] for line in lines if "total_tax_amount" in line]
+    taxes += [line.get("total_tax_amount", 0) for line in lines if line.get("type") != "sales_tax"]
     if body.get("order_tax_amount") is not None and whole(body, "order_tax_amount", least=0) != sum(taxes):
         raise bad("order_tax_amount")
+
+
+def check_token_order(body: Any) -> None:
+    """The body of an order by customer token. Raises ApiError."""
+    check_order(body, 100_000_000)
+    whole(body, "order_tax_amount", least=0)
+    whole(body, "order_amount", least=1)
 
 
 def check_page(body: Any, base: str) -> str:
@@ -81,10 +86,10 @@ def check_page(body: Any, base: str) -> str:
     session = text(body, "payment_session_url", 2000)
     if not session.startswith(prefix):
         raise bad("payment_session_url")
-    for name, url in (body.get("merchant_urls") or {}).items():
-        if name not in ("success", "cancel", "back", "failure", "error", "status_update") or not _address(url):
-            raise bad(f"merchant_urls.{name}")
-    options = body.get("options") or {}
+    _check_urls(body, "success", "cancel", "back", "failure", "error", "status_update")
+    options = body.get("options", {})
+    if not isinstance(options, dict):
+        raise bad("options")
     if options.get("place_order_mode", "NONE") not in ("NONE", "PLACE_ORDER", "CAPTURE_ORDER"):
         raise bad("options.place_order_mode")
     if options.get("payment_method_category", "KLARNA") not in _CATEGORIES:
@@ -130,17 +135,20 @@ def instant(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _check_line(line: Any, where: str) -> None:
+def _check_line(line: Any, where: str, most: int) -> None:
     try:
         text(line, "name", 255)
         text(line, "reference", 255, required=False)
-        quantity, price = whole(line, "quantity", least=0), whole(line, "unit_price", most=200_000_000)
-        total = whole(line, "total_amount", most=200_000_000)
+        quantity, price = whole(line, "quantity", least=0), whole(line, "unit_price", most=most)
+        total = whole(line, "total_amount", most=most)
+        discount = whole(line, "total_discount_amount", least=0) if "total_discount_amount" in line else 0
+        if "total_tax_amount" in line:
+            whole(line, "total_tax_amount")
     except ApiError as no:
         raise bad(f"{where}.{no.message.removeprefix('Bad value: ')}") from no
     if line.get("type", "physical") not in _TYPES:
         raise bad(f"{where}.type")
-    if total != quantity * price - (line.get("total_discount_amount") or 0):
+    if total != quantity * price - discount:
         raise bad(f"{where}.total_amount")
 
 
@@ -153,6 +161,17 @@ def _check_address(body: Any, name: str) -> None:
     for field, value in address.items():
         if not isinstance(value, str) or len(value) > _ADDRESS.get(field, 99):
             raise bad(f"{name}.{field}")
+    if address.get("country") in ("US", "AU") and not address.get("region"):
+        raise bad(f"{name}.region")
+
+
+def _check_urls(body: Any, *names: str) -> None:
+    urls = body.get("merchant_urls", {})
+    if not isinstance(urls, dict):
+        raise bad("merchant_urls")
+    for name, url in urls.items():
+        if name not in names or not _address(url):
+            raise bad(f"merchant_urls.{name}")
 
 
 def _address(url: Any) -> bool:

@@ -21,6 +21,7 @@ from paymux.connectors.klarna.rules import (
     check_order,
     check_page,
     check_session,
+    check_token_order,
     instant,
     text,
 )
@@ -157,9 +158,11 @@ class KlarnaSimulator(OrderDesk):
 
     async def _read_session(self, request: web.Request, body: Any) -> web.Response:
         case = self.case(request.match_info["session"])
-        if case is None or case.id != request.match_info["session"]:
+        opened = datetime.fromisoformat(case.data["opened"]) if case and "opened" in case.data else None
+        if case is None or opened is None or case.id != request.match_info["session"]:
             raise ApiError(404, "NOT_FOUND", "Invalid session id")
-        opened = datetime.fromisoformat(case.data["opened"])
+        if self.now >= opened + _SESSION_LIFE:
+            raise ApiError(404, "NOT_FOUND", "The session has expired")
         return json_answer(
             {
                 **case.data["asked"], "order_amount": self._minor(case.amount), "purchase_currency": case.currency,
@@ -277,9 +280,7 @@ class KlarnaSimulator(OrderDesk):
         token = self._token(request)
         if token["status"] != "ACTIVE":
             raise ApiError(403, f"TOKEN_{token['status']}", f"The token is {token['status'].lower()}")
-        check_order(body)
-        if "order_tax_amount" not in body:
-            raise ApiError(400, "BAD_VALUE", "Bad value: order_tax_amount")
+        check_token_order(body)
         if body["purchase_currency"] != token["currency"]:
             raise ApiError(403, "PAYMENT_METHOD_CURRENCY_MISMATCH", "The token is not for this currency")
         asked = {**body, "purchase_country": token["country"]}

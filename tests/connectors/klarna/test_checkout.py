@@ -1,0 +1,502 @@
+"""Opening a checkout, the shopper's return, and what the poll reads of each outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from paymux.accounts.model import ProviderAccount
+from paymux.accounts.service import connector_account
+from paymux.connectors.contract import (
+    Ask,
+    Cancelled,
+    Checkout,
+    Declined,
+    Incoming,
+    Item,
+    NotThere,
+    Paid,
+    Pending,
+    Redirect,
+    Refused,
+)
+from paymux.connectors.klarna import requests
+from paymux.connectors.registry import all_providers
+from paymux.money import Money
+from paymux.platform.http import Unclear
+from paymux.platform.settings import Settings
+from tests.connectors.klarna.conftest import KEY, LOST, NEVER_CAME, Scripted, Till, sample
+
+ZERO = Decimal(0)
+CODES = ["KLARNA", "KLARNA_3_INSTALMENTS", "KLARNA_US", "KLARNA_AU", "KLARNA_NZ"]
+HOSTS = {
+    "KLARNA": ("https://api.klarna.com", "https://api.playground.klarna.com"),
+    "KLARNA_3_INSTALMENTS": ("https://api.klarna.com", "https://api.playground.klarna.com"),
+    "KLARNA_US": ("https://api-na.klarna.com", "https://api-na.playground.klarna.com"),
+    "KLARNA_AU": ("https://api-oc.klarna.com", "https://api-oc.playground.klarna.com"),
+    "KLARNA_NZ": ("https://api-oc.klarna.com", "https://api-oc.playground.klarna.com"),
+}
+# Every country with its own currency, as Klarna's page of purchase countries and currencies lists them.
+COUNTRIES = {
+    "AT": "EUR", "BE": "EUR", "CH": "CHF", "CZ": "CZK", "DE": "EUR", "DK": "DKK", "ES": "EUR", "FI": "EUR",
+    "FR": "EUR", "GB": "GBP", "GR": "EUR", "HU": "HUF", "IE": "EUR", "IT": "EUR", "NL": "EUR", "NO": "NOK",
+    "PL": "PLN", "PT": "EUR", "RO": "RON", "SE": "SEK", "SK": "EUR",
+}  # fmt: skip
+
+
+def test_the_facts_name_all_five_codes() -> None:
+    assert list(all_providers()["klarna"].facts.codes) == CODES
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_is_served_by_the_host_of_its_region(code: str) -> None:
+    for environment, host in zip(("live", "test"), HOSTS[code], strict=True):
+        account = ProviderAccount(
+            id="pac_1", merchant_id="mer_1", channel="", code=code, environment=environment, credentials={},
+            event_key="k", active=True, min_amount=None, max_amount=None, priority=0,
+        )  # fmt: skip
+        assert connector_account(Settings(), account).hosts == {"api": host}
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_every_code_is_paid_in_its_currency_at_the_host_it_was_given(till: Till, code: str) -> None:
+    till.code = code
+    currency = till.counter.provider.facts.codes[code].currencies[0]
+    await till.pays("64.10")
+    assert till.counter.ledger() == [("authorize", Decimal("64.10"), currency)]
+    assert {e.url.split("/klarna/")[0] for e in till.exchanges} == {till.counter.base_url}
+
+
+@pytest.mark.parametrize(("country", "currency"), COUNTRIES.items())
+async def test_each_european_country_pays_in_its_own_currency(till: Till, country: str, currency: str) -> None:
+    assert country in till.counter.provider.facts.codes["KLARNA"].countries
+    await till.pays(country=country, total=Money(Decimal("100.00"), currency), locale="de_DE")
+    assert till.counter.ledger() == [("authorize", Decimal("100.00"), currency)]
+    assert till.sent("/payments/v1/sessions")["locale"] in (f"de-{country}", f"en-{country}")
+
+
+async def test_another_currency_than_the_countrys_own_is_refused_by_klarna(till: Till) -> None:
+    order = till.counter.order("KLARNA", country="SE", total=Money(Decimal("100.00"), "EUR"))
+    with pytest.raises(Refused) as no:
+        await till.connector.create_checkout(order, KEY)
+    assert (no.value.code, no.value.reason) == ("BAD_VALUE", "Bad value: purchase_currency")
+
+
+async def test_opening_moves_nothing_and_tells_when_the_checkout_ends(till: Till) -> None:
+    order, opened, checkout = await till.opens()
+    assert opened.expires_at is not None
+    assert timedelta(hours=46, minutes=59) < opened.expires_at - order.created_at < timedelta(hours=47, minutes=1)
+    assert opened.session != checkout.state["payments_session"]
+    assert till.counter.ledger() == []
+
+
+async def test_the_requests_and_the_answers_are_the_documented_ones(scripted: Scripted, till: Till) -> None:
+    session, page = sample("payments_session_created"), sample("page_created")
+    scripted.says(session["status"], session["answer"])
+    scripted.says(page["status"], page["answer"])
+    events = session["request"]["merchant_urls"]["notification"]
+    opened = await scripted.connector.create_checkout(till.counter.order("KLARNA", events_url=events), KEY)
+    assert isinstance(opened, Redirect)
+    asked = [(method, path, body) for method, path, body in scripted.asked]
+    here = scripted.connector.account.hosts["api"]
+    asked[1][2]["payment_session_url"] = asked[1][2]["payment_session_url"].replace(here, "https://api.klarna.com")
+    assert asked == [(s["method"], s["path"], s["request"]) for s in (session, page)]
+    assert (opened.session, opened.url) == (page["answer"]["session_id"], page["answer"]["redirect_url"])
+    assert opened.state == {"payments_session": session["answer"]["session_id"]}
+    assert opened.expires_at == datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
+    assert scripted.headers[0]["Authorization"] == "Basic UEsxOnM="
+
+
+# -- amounts and lines ------------------------------------------------------------------------------
+
+
+async def test_tax_in_the_united_states_is_a_sales_tax_line_and_the_orders_tax_amount(till: Till) -> None:
+    till.code = "KLARNA_US"
+    item = Item(name="Shirt", quantity=2, unit_price=Decimal("45.00"), total=Decimal("90.00"), sku="S-1")
+    parts = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
+    await till.pays("100.00", items=(item,), **parts)
+    body = till.sent("/payments/v1/sessions")
+    assert (body["purchase_country"], body["purchase_currency"]) == ("US", "USD")
+    assert (body["order_amount"], body["order_tax_amount"]) == (10000, 825)
+    assert [
+        (line["type"], line["quantity"], line["unit_price"], line["total_amount"]) for line in body["order_lines"]
+    ] == [
+        ("physical", 2, 4500, 9000),
+        ("shipping_fee", 1, 750, 750),
+        ("sales_tax", 1, 825, 825),
+        ("discount", 1, -575, -575),
+    ]
+
+
+async def test_a_line_whose_unit_price_is_no_whole_cent_goes_at_its_total(till: Till) -> None:
+    item = Item(name="Nail", quantity=3, unit_price=Decimal("0.3333"), total=Decimal("1.00"), sku="")
+    await till.opens("1.00", items=(item,))
+    line = till.sent("/payments/v1/sessions")["order_lines"][0]
+    assert line == {"type": "physical", "name": "Nail", "quantity": 1, "unit_price": 100, "total_amount": 100}
+
+
+async def test_more_than_a_thousand_lines_still_come_to_the_same_sum(till: Till) -> None:
+    items = tuple(Item(name=f"Nail {n}", quantity=1, unit_price=Decimal(1), total=Decimal(1)) for n in range(1005))
+    await till.opens("1006.00", items=items, shipping=Decimal(1))
+    lines = till.sent("/payments/v1/sessions")["order_lines"]
+    assert len(lines) == 1000
+    assert sum(line["total_amount"] for line in lines) == 100_600
+
+
+async def test_what_is_shipped_nowhere_is_digital(till: Till) -> None:
+    await till.opens(shipping_method="digital")
+    assert till.sent("/payments/v1/sessions")["order_lines"][0]["type"] == "digital"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"), [("1000", "JPY", 1000), ("10.12", "EUR", 1012), ("10.12", "KWD", 10120)]
+)
+def test_minor_units_are_the_currencys_own(amount: str, currency: str, minor: int) -> None:
+    assert requests.minor(Money(Decimal(amount), currency)) == minor
+
+
+async def test_a_currency_without_minor_units_is_sent_and_read_back_as_it_is(scripted: Scripted, till: Till) -> None:
+    item = Item(name="Shirt", quantity=2, unit_price=Decimal(500), total=Decimal(1000), sku="S-1")
+    scripted.says(200, sample("payments_session_created")["answer"])
+    scripted.says(201, sample("page_created")["answer"])
+    order = till.counter.order("KLARNA", "1000", items=(item,), total=Money(Decimal(1000), "JPY"))
+    opened = await scripted.connector.create_checkout(order, KEY)
+    body = scripted.asked[0][2]
+    assert (body["order_amount"], body["order_lines"][0]["unit_price"]) == (1000, 500)
+    amounts = dict.fromkeys(("order_amount", "original_order_amount", "remaining_authorized_amount"), 1000)
+    scripted.says(200, sample("page_completed")["answer"])
+    scripted.says(200, {**sample("order_authorized")["answer"], "purchase_currency": "JPY", **amounts})
+    assert isinstance(opened, Redirect)
+    paid = await scripted.connector.fetch(till.counter.checkout(order, opened))
+    assert isinstance(paid, Paid)
+    assert paid.total == Money(Decimal(1000), "JPY")
+
+
+async def test_an_amount_that_has_too_many_decimals_is_refused_before_anything_is_sent(till: Till) -> None:
+    order = till.counter.order("KLARNA", "10.00", total=Money(Decimal("10.001"), "EUR"))
+    with pytest.raises(Refused) as no:
+        await till.connector.create_checkout(order, KEY)
+    assert no.value.code == "inexact_amount"
+    assert till.exchanges == []
+
+
+# -- the rest of the request ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("locale", "country", "sent"),
+    [("de_DE", "DE", "de-DE"), ("de_DE_formal", "AT", "de-AT"), ("en_AU", "DE", "en-DE"), ("nn_NO", "NO", "nb-NO"),
+     ("ja", "DE", "en-DE"), ("sv-SE", "FI", "sv-FI")],
+)  # fmt: skip
+async def test_the_locale_is_one_that_klarna_has_for_the_country(
+    till: Till, locale: str, country: str, sent: str
+) -> None:
+    await till.opens(locale=locale, country=country, total=Money(Decimal("100.00"), COUNTRIES[country]))
+    assert till.sent("/payments/v1/sessions")["locale"] == sent
+
+
+async def test_an_address_that_klarna_would_refuse_is_left_out(till: Till) -> None:
+    order = till.counter.order("KLARNA")
+    await till.opens(billing=replace(order.billing, postal_code="much too long"), delivery=None)
+    assert not {"billing_address", "shipping_address"} & till.sent("/payments/v1/sessions").keys()
+
+
+@pytest.mark.parametrize("code", ["KLARNA_US", "KLARNA_AU"])
+async def test_an_address_without_its_mandatory_region_is_left_to_the_shopper(till: Till, code: str) -> None:
+    till.code = code
+    order = till.counter.order(code)
+    await till.opens(billing=replace(order.billing, state="", region=""))
+    body = till.sent("/payments/v1/sessions")
+    assert "billing_address" not in body
+    assert body["shipping_address"]["region"] == "NSW"
+
+
+async def test_additional_data_names_page_and_order_and_overrides_nothing(till: Till) -> None:
+    more = {"merchantData": "data", "pageTitle": "Shop", "logoUrl": "https://shop.example/l.png", "order_amount": 1}
+    await till.opens(additional_data=more)
+    body, page = till.sent("/payments/v1/sessions"), till.sent("/hpp/v1/sessions")
+    assert (body["merchant_data"], body["order_amount"]) == ("data", 10000)
+    assert page["options"] == {
+        "place_order_mode": "PLACE_ORDER", "page_title": "Shop", "logo_url": "https://shop.example/l.png",
+    }  # fmt: skip
+
+
+async def test_pay_in_three_shows_its_category_and_the_accounts_promo_codes(till: Till) -> None:
+    till.code = "KLARNA_3_INSTALMENTS"
+    order = till.counter.order(till.code, country="GB", total=Money(Decimal("100.00"), "GBP"))
+    connector = till.counter.connector(till.code, custom_payment_method_ids="p1, p2")
+    await connector.create_checkout(order, KEY)
+    assert till.sent("/payments/v1/sessions")["custom_payment_method_ids"] == ["p1", "p2"]
+    assert till.sent("/hpp/v1/sessions")["options"]["payment_method_category"] == "PAY_LATER"
+
+
+async def test_wrong_credentials_are_refused_and_the_right_ones_pass_the_check(till: Till) -> None:
+    wrong = till.counter.connector("KLARNA", password="other")
+    with pytest.raises(Refused) as no:
+        await wrong.create_checkout(till.counter.order("KLARNA"), KEY)
+    assert no.value.code == "UNAUTHORIZED"
+    with pytest.raises(Refused):
+        await wrong.check()
+    assert "took the credentials" in await till.connector.check()
+
+
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_lost_create_answer_is_unclear_and_moves_nothing(till: Till, fault: str) -> None:
+    await till.counter.order_fault("create", fault)
+    with pytest.raises(Unclear):
+        await till.connector.create_checkout(till.counter.order("KLARNA"), KEY)
+    assert till.counter.ledger() == []
+    await till.pays()
+
+
+async def test_a_slow_create_is_waited_for(till: Till) -> None:
+    await till.counter.order_fault("create", "slow")
+    await till.opens()
+
+
+@pytest.mark.parametrize("which", ["session", "page"])
+@pytest.mark.parametrize("nonsense", ["", "null", "[]", '"x"', "{}", '{"session_id": 7}', '{"session_id": ""}',
+    '{"session_id": "s", "redirect_url": "javascript:alert(1)"}', '{"session_id": "s", "redirect_url": ["a"]}',
+    '{"session_id": "s", "redirect_url": "https://a.example", "expires_at": "soon"}'])  # fmt: skip
+async def test_a_created_answer_that_lacks_what_it_must_have_is_unclear(
+    scripted: Scripted, till: Till, which: str, nonsense: str
+) -> None:
+    if which == "session" and '"s"' in nonsense:
+        nonsense = "<html>"
+    if which == "page":
+        scripted.says(200, sample("payments_session_created")["answer"])
+    scripted.says(201, nonsense)
+    with pytest.raises(Unclear):
+        await scripted.connector.create_checkout(till.counter.order("KLARNA"), KEY)
+
+
+@pytest.mark.parametrize("name", ["error_bad_value", "error_rejected"])
+async def test_a_documented_error_at_creation_is_a_clear_no_with_klarnas_own_word(
+    scripted: Scripted, till: Till, name: str
+) -> None:
+    documented = sample(name)
+    scripted.says(documented["status"], documented["answer"])
+    with pytest.raises(Refused) as no:
+        await scripted.connector.create_checkout(till.counter.order("KLARNA"), KEY)
+    assert no.value.code == documented["answer"]["error_code"]
+    assert no.value.reason == documented["answer"]["error_messages"][0]
+
+
+# -- the return ----------------------------------------------------------------------------------
+
+
+async def test_the_documented_returns_are_hints_only(till: Till) -> None:
+    _, _, checkout = await till.opens()
+    page = sample("return_success")["query"]["hpp"]
+    read = till.connector.read_return
+    assert read(sample("return_success")["query"], checkout) == Ask(session=page)
+    assert read(sample("return_success")["query"], replace(checkout, get_token=True)) == Ask(
+        session=page, approved=True
+    )
+    assert read(sample("return_cancelled")["query"], checkout) == Ask(session=page, left=True)
+    for query in ({}, {"via": "failure"}, {"via": "SUCCESS"}, {"hpp": ""}):
+        assert read(query, checkout) == Ask()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "via", "kind", "completed"),
+    [
+        ("approve", "success", Paid, None),
+        ("pending", "success", Paid, None),
+        ("decline", "failure", Pending, False),
+        ("error", "failure", Pending, False),
+        ("cancel", "cancel", Cancelled, None),
+    ],
+)
+async def test_the_shopper_comes_back_with_the_pages_id_and_only_asking_tells_the_outcome(
+    till: Till, outcome: str, via: str, kind: type, completed: bool | None
+) -> None:
+    _, opened, checkout = await till.opens()
+    query = await till.counter.shopper(opened.url, outcome)
+    assert query == {"via": via, "hpp": checkout.session}
+    hint = till.connector.read_return(query, checkout)
+    assert hint == Ask(session=checkout.session, left=via == "cancel")
+    report = await till.connector.fetch(checkout)
+    assert isinstance(report, kind)
+    assert report.session == checkout.session
+    assert getattr(report, "completed", None) == completed
+    assert till.rows() == ([("authorize", Decimal("100.00"))] if outcome == "approve" else [])
+
+
+async def test_a_shopper_who_was_declined_tries_again_in_the_same_checkout_and_pays(till: Till) -> None:
+    _, opened, checkout = await till.opens()
+    for outcome in ("decline", "error", "approve"):
+        await till.counter.shopper(opened.url, outcome)
+    assert isinstance(await till.connector.fetch(checkout), Paid)
+
+
+async def test_a_shopper_who_cancelled_can_not_come_back(till: Till) -> None:
+    _, opened, checkout = await till.opens()
+    await till.counter.shopper(opened.url, "cancel")
+    assert (await till.counter.shopper(opened.url, "approve"))["via"] == "cancel"
+    assert isinstance(await till.connector.fetch(checkout), Cancelled)
+
+
+# -- the poll -------------------------------------------------------------------------------------------
+
+
+async def test_an_open_checkout_is_pending(till: Till) -> None:
+    _, _, checkout = await till.opens()
+    report = await till.connector.fetch(checkout)
+    assert isinstance(report, Pending)
+    assert (report.session, report.completed) == (checkout.session, False)
+
+
+async def test_an_order_that_klarna_placed_is_open_for_28_days_and_names_our_reference(till: Till) -> None:
+    checkout = await till.decided()
+    paid = await till.connector.fetch(checkout)
+    assert isinstance(paid, Paid)
+    assert (paid.session, paid.reference) == (checkout.session, "R-1001")
+    assert paid.total == Money(Decimal("100.00"), "EUR")
+    assert (paid.captured, paid.voided, paid.refunded, paid.expired, paid.underway) == (ZERO, ZERO, ZERO, ZERO, False)
+    assert paid.authorised_until is not None
+    assert timedelta(days=27, hours=23) < paid.authorised_until - datetime.now(UTC) < timedelta(days=28, hours=1)
+    again = await till.connector.fetch(till.with_payment(checkout, paid))
+    assert replace(again, raw=None, session=checkout.session) == replace(paid, raw=None)
+
+
+async def test_an_order_held_for_a_fraud_check_is_underway_and_then_accepted(till: Till) -> None:
+    checkout = await till.decided("pending")
+    paid = await till.connector.fetch(checkout)
+    assert isinstance(paid, Paid)
+    assert paid.underway
+    await till.settles(checkout, "approve")
+    paid = await till.connector.fetch(till.with_payment(checkout, paid))
+    assert isinstance(paid, Paid)
+    assert not paid.underway
+
+
+async def test_an_order_held_for_a_fraud_check_and_rejected_is_declined(till: Till) -> None:
+    checkout = await till.decided("pending")
+    await till.settles(checkout, "decline")
+    report = await till.connector.fetch(checkout)
+    assert isinstance(report, Declined)
+    assert (report.code, report.session, report.reference) == ("REJECTED", checkout.session, "R-1001")
+    assert till.rows() == []
+
+
+async def test_a_page_that_has_expired_and_ids_that_nobody_knows_are_not_there(till: Till) -> None:
+    _, _, checkout = await till.opens()
+    for unknown in (replace(checkout, session="other"), replace(checkout, payment_id=checkout.session)):
+        with pytest.raises(NotThere):
+            await till.connector.fetch(unknown)
+    till.passes(hours=47)
+    with pytest.raises(NotThere):
+        await till.connector.fetch(checkout)
+
+
+@pytest.mark.parametrize("fault", ["timeout_before", "error_before", "reset_after", "malformed"])
+async def test_a_poll_that_gets_no_answer_is_unclear(till: Till, fault: str) -> None:
+    _, _, checkout = await till.opens()
+    await till.counter.order_fault("status", fault)
+    with pytest.raises(Unclear):
+        await till.connector.fetch(checkout)
+
+
+async def test_a_poll_with_wrong_credentials_is_refused_and_not_taken_for_not_there(till: Till) -> None:
+    _, _, checkout = await till.opens()
+    wrong: Any = till.counter.connector("KLARNA", username="1")
+    with pytest.raises(Refused) as no:
+        await wrong.fetch(checkout)
+    assert not isinstance(no.value, NotThere)
+
+
+# -- closing a checkout -----------------------------------------------------------------------------------
+
+
+async def test_a_closed_checkout_can_not_be_paid_any_more_and_closing_it_again_does_no_harm(till: Till) -> None:
+    _, opened, checkout = await till.opens()
+    for _ in range(2):
+        await till.connector.cancel_checkout(checkout)
+    await till.counter.shopper(opened.url, "approve")
+    assert isinstance(await till.connector.fetch(checkout), Cancelled)
+    assert till.rows() == []
+
+
+async def test_a_checkout_that_is_gone_counts_as_closed(till: Till) -> None:
+    _, _, checkout = await till.opens()
+    till.passes(hours=47)
+    await till.connector.cancel_checkout(checkout)
+
+
+async def test_a_paid_checkout_can_not_be_closed(till: Till) -> None:
+    checkout = await till.decided()
+    with pytest.raises(Refused):
+        await till.connector.cancel_checkout(checkout)
+    assert isinstance(await till.connector.fetch(checkout), Paid)
+
+
+@pytest.mark.parametrize("fault", ["error_before", "reset_after"])
+async def test_a_lost_close_is_unclear_and_may_be_repeated(till: Till, fault: str) -> None:
+    _, _, checkout = await till.opens()
+    await till.counter.order_fault("cancel", fault)
+    with pytest.raises(Unclear):
+        await till.connector.cancel_checkout(checkout)
+    await till.connector.cancel_checkout(checkout)
+    assert isinstance(await till.connector.fetch(checkout), Cancelled)
+
+
+# -- whose payment it is (T1) -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tampered", "reference", "total"),
+    [
+        ({"amount": "1.00"}, "R-1001", Money(Decimal("1.00"), "EUR")),
+        ({"currency": "SEK"}, "R-1001", Money(Decimal("100.00"), "SEK")),
+        ({"reference": "other"}, "other", Money(Decimal("100.00"), "EUR")),
+    ],
+)
+async def test_what_is_reported_is_what_klarna_says_and_never_ours(
+    till: Till, tampered: dict[str, str], reference: str, total: Money
+) -> None:
+    checkout = await till.decided()
+    assert await till.post("/sandbox/tamper", id=checkout.session, **tampered) == 200
+    paid = await till.connector.fetch(checkout)
+    assert isinstance(paid, Paid)
+    assert (paid.session, paid.reference, paid.total) == (checkout.session, reference, total)
+
+
+async def test_another_pages_session_is_reported_under_its_own_id(scripted: Scripted) -> None:
+    checkout = Checkout(
+        session="mine", reference="R-1001", total=Money(Decimal(100), "EUR"), auto_capture=True, get_token=False,
+        country="DE", locale="de_DE", expires_at=datetime.now(UTC), order_id="ord_1",
+    )  # fmt: skip
+    scripted.says(200, sample("page_completed")["answer"])
+    scripted.says(200, sample("order_authorized")["answer"])
+    report = await scripted.connector.fetch(checkout)
+    assert report.session == sample("page_completed")["answer"]["session_id"] != checkout.session
+
+
+# -- callbacks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [None, "duplicate_event"])
+async def test_the_page_calls_back_and_its_repeat_carries_the_same_id(till: Till, fault: str | None) -> None:
+    if fault:
+        await till.counter.order_fault("events", fault)
+    checkout = await till.decided()
+    inbox = till.counter.inbox
+    expected = 2 if fault else 1
+    for _ in range(100):
+        if len(inbox.received) >= expected:
+            break
+        await asyncio.sleep(0.05)
+    events = [Incoming(method=m, headers=h, query=q, body=b) for m, h, q, b in inbox.received]
+    assert len(events) == expected
+    ids = {till.connector.verify_event(event) for event in events}
+    assert len(ids) == 1
+    assert re.fullmatch("[0-9a-f-]{36}", ids.pop() or "")
+    reading = till.connector.read_event(events[0])
+    assert (reading.session, reading.payment_id, reading.report) == (checkout.session, None, None)
