@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ import structlog
 
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
-from paymux.orders import calls, clockwork, opening, reports, store
+from paymux.orders import calls, clockwork, opening, reports
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
-from paymux.orders.model import Kind, Order, Status
+from paymux.orders.model import Order, Status
 
 log = structlog.get_logger()
 
@@ -31,16 +30,37 @@ async def shopper_returned(core: Core, order: Order, query: Mapping[str, str]) -
         return order
     async with core.database.transaction() as tx:
         connector = await core.connector(tx, order)
+    said = _read(connector, query, order)
+    if isinstance(said, c.Report):
+        return await _reported(core, order, said)
+    return await _ask(core, order, said)
+
+
+def _read(connector: c.Connector, query: Mapping[str, str], order: Order) -> c.Ask | c.Report:
+    """What the return says, believed no further than its authentication goes (T2)."""
     try:
         said = connector.read_return(query, opening.checkout_of(order))
     except c.Forged:
         log.warning("return.forged", order=order.id)
-        said = c.Ask()
-    if isinstance(said, c.Report):
-        report = said
-        decision = await deciding(core, order.id, "return", lambda desk: reports.apply_report(desk, report))
-        return (await calls.run_all(core, decision)).order
-    return await _ask(core, order, said)
+        return c.Ask(left=True)
+    except Exception:  # whatever a browser brings, the shopper goes back to the shop
+        log.exception("return.unreadable", order=order.id)
+        return c.Ask()
+    if isinstance(said, c.Report) and not connector.facts.signed_return:
+        return c.Ask(session=said.session, completed=True)
+    return said
+
+
+async def _reported(core: Core, order: Order, report: c.Report) -> Order:
+    if report.session is not None and report.session != order.session:
+        return await _ask(core, order, c.Ask(session=report.session))
+
+    async def decide(desk: Deciding) -> None:
+        if not isinstance(report, c.Cancelled):
+            await desk.completed()
+        await reports.apply_report(desk, report)
+
+    return (await calls.run_all(core, await deciding(core, order.id, "return", decide))).order
 
 
 async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
@@ -61,23 +81,7 @@ async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
     if not order.status.final and not confirming:
         asked = await clockwork.ask(core, order, "return")
         order = asked.order if asked else order
-    return await _settled(core, order)
-
-
-async def _settled(core: Core, order: Order) -> Order:
-    """Wait a little for a confirm or capture that somebody else is at: the shopper should see its result."""
-    ends = asyncio.get_running_loop().time() + core.settings.race_wait
-    while not order.status.final and asyncio.get_running_loop().time() < ends:
-        async with core.database.transaction() as tx:
-            order = await store.order_by_id(tx, order.id)
-            busy = [
-                op for op in await store.operations(tx, order.id)
-                if op.pending and op.kind in (Kind.CONFIRM, Kind.CAPTURE) and await store.leased(tx, op)
-            ]  # fmt: skip
-        if order.status.final or not busy:
-            break
-        await asyncio.sleep(0.1)
-    return order
+    return await calls.settled(core, order)
 
 
 async def merchant_url(core: Core, order: Order) -> str | None:

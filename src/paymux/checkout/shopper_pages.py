@@ -75,7 +75,7 @@ async def waiting(request: Request, order_token: str) -> Response:
     if order is None:
         return _page("gone.html", 404)
     if order.checkout_url is None and not order.status.final and order.authorised is None:
-        order = await clockwork.retry_create(core, order)
+        order = await clockwork.retry_create(core, order, patient=False)
     if order.status.final or order.authorised is not None:
         return await _onwards(core, order)
     if order.checkout_form is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from functools import partial
 
 import structlog
@@ -11,15 +13,27 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.orders import calls, opening, reports, store
 from paymux.orders.core import Core, facts_of
-from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, deciding
+from paymux.orders.decide import (
+    DEFAULT_DEADLINE,
+    FIRST_POLL,
+    LAST_POLL,
+    LATE,
+    Deciding,
+    Decision,
+    backoff,
+    chosen_deadline,
+    deadline_of,
+    deciding,
+)
 from paymux.orders.model import Kind, Order, Status
 from paymux.orders.views import order_event
 from paymux.platform.http import CallFailed
 
 log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
+GIVE_UP = timedelta(days=30)
 SOON = timedelta(seconds=1)
-_MONEY = (Kind.CONFIRM, Kind.CHARGE_TOKEN, Kind.CAPTURE)
+CREATE_TRIES = 3
 
 
 async def run_timer(core: Core, payload: str) -> None:
@@ -50,25 +64,45 @@ async def _operation(core: Core, order_id: str, operation_id: str) -> None:
             await store.drop_timers(tx, order_id, "operation", subject=operation_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What asking the provider brought: the order then, its report if it gave one, whether it answered at all."""
+
+    order: Order
+    report: c.Report | None = None
+    answered: bool = False
+
+
 async def ask(core: Core, order: Order, source: str) -> Decision | None:
-    """Ask the provider for the state of an order and decide on it. None when there is no answer."""
+    """Ask the provider for the state of an order and decide on it. None when it says nothing of it."""
+    asked = await _ask(core, order, source)
+    return Decision(asked.order, ()) if asked.report is not None else None
+
+
+async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -> _Asked:
+    """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
     if order.session is None or not facts_of(order).capabilities.status:
-        return None
+        return _Asked(order)
     async with core.database.transaction() as tx:
         connector = await core.connector(tx, order)
     try:
         report = await connector.fetch(opening.checkout_of(order))
     except (c.Refused, CallFailed) as fault:
         log.info("provider.no_answer", order=order.id, source=source, fault=str(fault))
-        return None
+        return _Asked(order, answered=isinstance(fault, c.Refused))
+    except Exception:  # a connector's own mistake in reading an answer: as good as none
+        log.exception("connector.failed", connector=order.connector, kind="fetch")
+        return _Asked(order)
+    if isinstance(report, c.Approved) and not confirm:
+        return _Asked(order, report, True)
     decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
-    return await calls.run_all(core, decision)
+    return _Asked((await calls.run_all(core, decision)).order, report, True)
 
 
 async def _poll(core: Core, order: Order) -> None:
     """U3: 30 s doubling to 600 s, hourly once the provider should long have decided."""
-    decision = await ask(core, order, "poll")
-    order = decision.order if decision else order
+    asked = await _ask(core, order, "poll")
+    order = asked.order
     if not order.status.final and _confirm_is_due(core, order):
         await calls.run_all(
             core, await deciding(core, order.id, "poll", partial(reports.approved, certain=order.approval_seen))
@@ -76,15 +110,15 @@ async def _poll(core: Core, order: Order) -> None:
 
     async def plan(desk: Deciding) -> None:
         order, facts = desk.order, desk.facts
-        if order.status.final:
+        if order.status.final and (asked.answered or not facts.capabilities.status):
             await store.drop_timers(desk.tx, order.id, "poll")
             return
         since = order.completed_at or order.checkout_expires_at or order.created_at
         slow = desk.now - since > timedelta(seconds=facts.times.decides_within)
         await desk.change(polls=order.polls + 1)
         await desk.timer("poll", desk.now + (timedelta(hours=1) if slow else backoff(order.polls + 1)))
-        if slow and order.completed_at is not None:
-            await desk.review("the provider has not decided for too long")
+        if slow and order.completed_at is not None and not order.status.final:
+            await desk.review(LATE)
 
     await deciding(core, order.id, "poll", plan)
 
@@ -107,79 +141,139 @@ async def end_unpaid(core: Core, order_id: str, *, by: str) -> Order:
     """A deadline or a merchant's cancel (D1): wait for money in flight, ask, and cancel what is unpaid."""
     async with core.database.transaction() as tx:
         order = await store.order_by_id(tx, order_id)
-    asked = await ask(core, order, "deadline")
-    order = asked.order if asked else order
-    if order.status.final:
-        return order
+    if by == "MERCHANT":
+        order = await calls.settled(core, order)
+    asked = await _ask(core, order, "deadline", confirm=False)
+    if asked.order.status.final or await _put_off(core, asked, by):
+        return await _now(core, order_id)
+    closed = await _close(core, asked.order)
+    if closed is Closed.REFUSED:
+        # Perhaps because it was paid meanwhile.
+        asked = await _ask(core, asked.order, "deadline", confirm=False)
+        if asked.order.status.final or await _put_off(core, asked, by):
+            return await _now(core, order_id)
 
     async def end(desk: Deciding) -> None:
-        flying = [op for op in await desk.operations(*_MONEY) if op.pending and (op.calls > 0 or desk.order.authorised)]
-        if desk.order.authorised is not None or any(flying):
-            if by == "SYSTEM" and not desk.order.status.final:
-                # A call that somebody alive is at ends soon; an outcome that nobody knows takes its time.
-                calling = [op for op in flying if await store.leased(desk.tx, op)]
-                await desk.timer("deadline", desk.now + (SOON if calling else backoff(0)))
-            return
-        if by == "SYSTEM" and deadline_of(desk.order) > desk.now:
-            await desk.timer("deadline", deadline_of(desk.order))
+        if desk.order.status.final or await _waits(desk, by):
             return
         for op in await desk.operations(Kind.CONFIRM, Kind.CREATE):
-            if op.pending and op.kind is Kind.CONFIRM:
-                await desk.failed(op, "order_cancelled", "the order was cancelled before it was confirmed")
+            await desk.failed(op, "order_cancelled", f"the order was cancelled before its {op.kind}")
         await desk.outcome("cancelled", cancelled_by=by)
-        if desk.order.session is not None and desk.facts.capabilities.cancel:
-            await desk.timer("cancel_checkout", desk.now)
+        if closed is Closed.UNKNOWN:
+            await desk.timer("cancel_checkout", desk.now + FIRST_POLL)
 
-    decision = await deciding(core, order_id, "deadline" if by == "SYSTEM" else "merchant", end)
-    if decision.order.status is Status.CANCELED:
-        await _cancel_checkout(core, decision.order)
-    return decision.order
+    return (await deciding(core, order_id, _source(by), end)).order
+
+
+async def _now(core: Core, order_id: str) -> Order:
+    async with core.database.transaction() as tx:
+        return await store.order_by_id(tx, order_id)
+
+
+def _source(by: str) -> str:
+    return "deadline" if by == "SYSTEM" else "merchant"
+
+
+async def _put_off(core: Core, asked: _Asked, by: str) -> bool:
+    """Whether an order can't end now: money is known or in flight, or its checkout was completed and not expired (D2)."""
+    put_off = False
+
+    async def look(desk: Deciding) -> None:
+        nonlocal put_off
+        put_off = await _waits(desk, by)
+        completed = isinstance(asked.report, c.Pending) and asked.report.completed
+        held = by == "SYSTEM" and chosen_deadline(desk.order) is None and (completed or desk.order.underway)
+        if not put_off and held:
+            # Nobody set a time-out, and the provider has the shopper's order and still decides: the poll goes on.
+            put_off = True
+            await desk.timer("deadline", desk.now + timedelta(hours=1))
+        elif not put_off:
+            # Said before the provider is told: its own event of the end may overtake its answer.
+            await desk.change(cancelled_by=by)
+
+    await deciding(core, asked.order.id, _source(by), look)
+    return put_off
+
+
+async def _waits(desk: Deciding, by: str) -> bool:
+    """Whether the end has to wait: for money that is known or in flight, or because the deadline has moved."""
+    order = desk.order
+    flying = [op for op in await desk.operations(*calls.MONEY) if op.pending and (op.calls > 0 or order.authorised)]
+    if order.authorised is None and not flying:
+        if by == "SYSTEM" and deadline_of(order) > desk.now:
+            await desk.timer("deadline", deadline_of(order))
+            return True
+        return False
+    if by == "SYSTEM" and not order.status.final:
+        # A call that somebody alive is at ends soon; an outcome that nobody knows takes its time.
+        calling = [op for op in flying if await store.leased(desk.tx, op)]
+        late = min(max(desk.now - deadline_of(order), FIRST_POLL), LAST_POLL)
+        await desk.timer("deadline", desk.now + (SOON if calling else late))
+    return True
+
+
+class Closed(Enum):
+    """What became of closing a checkout at the provider: `NOTHING` where it can't be, or there is none."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOTHING = "nothing"
+
+
+async def _close(core: Core, order: Order) -> Closed:
+    """Close the checkout at the provider, so that nobody can pay it any more (D1)."""
+    if order.session is None or not facts_of(order).capabilities.cancel:
+        return Closed.NOTHING
+    async with core.database.transaction() as tx:
+        connector = await core.connector(tx, order)
+    try:
+        await connector.cancel_checkout(opening.checkout_of(order))
+        return Closed.DONE
+    except c.Refused as no:
+        log.info("checkout.cancel_refused", order=order.id, reason=no.reason)
+        return Closed.REFUSED
+    except CallFailed:
+        return Closed.UNKNOWN
+    except Exception:  # a connector's own mistake: it may be closed or not
+        log.exception("connector.failed", connector=order.connector, kind="cancel")
+        return Closed.UNKNOWN
 
 
 async def _cancel_checkout(core: Core, order: Order) -> None:
-    """Close the checkout at the provider; goes on by job until it is closed or long expired (D1)."""
-    if order.session is None or not facts_of(order).capabilities.cancel:
-        return
-    async with core.database.transaction() as tx:
-        connector = await core.connector(tx, order)
-    closed = True
-    try:
-        await connector.cancel_checkout(opening.checkout_of(order))
-    except c.Refused as no:
-        log.info("checkout.cancel_refused", order=order.id, reason=no.reason)
-    except CallFailed:
-        closed = False
+    """The cancelling of an ended order's checkout goes on until it is closed or long expired (D1)."""
+    closed = await _close(core, order)
 
     async def plan(desk: Deciding) -> None:
-        if closed or _dead(desk):
-            await store.drop_timers(desk.tx, order.id, "cancel_checkout")
+        if closed is Closed.UNKNOWN and not _dead(desk):
+            await desk.timer("cancel_checkout", desk.now + LAST_POLL)
         else:
-            await desk.timer("cancel_checkout", desk.now + backoff(3))
+            await store.drop_timers(desk.tx, order.id, "cancel_checkout")
 
     await deciding(core, order.id, "cancel", plan)
 
 
-def _dead(desk: Deciding) -> bool:
+def _dead(desk: Deciding, grace: timedelta = WATCH_AFTER_EXPIRY) -> bool:
     order = desk.order
-    expires = order.checkout_expires_at or order.created_at + timedelta(hours=24)
-    return desk.now > expires + WATCH_AFTER_EXPIRY
+    expires = order.checkout_expires_at or order.created_at + DEFAULT_DEADLINE
+    return desk.now > expires + grace
 
 
 async def _watch(core: Core, order: Order) -> None:
     """An order that failed is watched until nobody can pay it any more (T3)."""
-    if order.status is Status.SUCCESSFUL:
-        return
-    decision = await ask(core, order, "watch")
+    asked = await _ask(core, order, "watch")
 
     async def plan(desk: Deciding) -> None:
-        await desk.change(polls=desk.order.polls + 1)
-        settled = desk.order.authorised is not None and desk.order.open == 0
-        if _dead(desk) and (decision is not None or not desk.facts.capabilities.status):
-            await store.drop_timers(desk.tx, desk.order.id, "watch")
-        elif decision is not None and await store.timer_due(desk.tx, desk.order.id, "watch", "") is None:
+        due = await store.timer_due(desk.tx, desk.order.id, "watch", "")
+        if due is None:
             return
-        else:
-            await desk.timer("watch", desk.now + (timedelta(hours=1) if settled else backoff(desk.order.polls)))
+        # Long after the end, the last words of a provider that does not answer are not waited for.
+        over = _dead(desk) and asked.answered and not desk.order.underway
+        if over or _dead(desk, GIVE_UP) or desk.order.status is Status.SUCCESSFUL:
+            await store.drop_timers(desk.tx, desk.order.id, "watch")
+            return
+        await desk.change(polls=desk.order.polls + 1)
+        await desk.timer("watch", desk.now + backoff(desk.order.polls))
 
     await deciding(core, order.id, "watch", plan)
 
@@ -205,7 +299,7 @@ async def _expiry_notice(core: Core, order: Order) -> None:
 
 async def _expiry(core: Core, order: Order) -> None:
     """The stored deadline of an authorisation: ask the provider; what is still open then has expired (S4)."""
-    decision = await ask(core, order, "expiry")
+    asked = await _ask(core, order, "expiry")
 
     async def expire(desk: Deciding) -> None:
         until = desk.order.authorised_until
@@ -213,14 +307,13 @@ async def _expiry(core: Core, order: Order) -> None:
             await store.drop_timers(desk.tx, order.id, "expiry", "expiry_notice")
         elif until > desk.now:
             await desk.timer("expiry", until)
-        elif (decision is None and desk.facts.capabilities.status) or await desk.pending_amount(
+        elif (asked.report is None and desk.facts.capabilities.status) or await desk.pending_amount(
             Kind.CAPTURE, Kind.VOID
         ):
-            await desk.timer("expiry", desk.now + backoff(5))
+            await desk.timer("expiry", desk.now + LAST_POLL)
         else:
-            await desk.change(expired=desk.order.expired + desk.order.open)
-            await desk.note("expired", amount=desk.order.expired)
-            await store.drop_timers(desk.tx, order.id, "expiry", "expiry_notice")
+            await reports.expire(desk, desk.order.open)
+            await reports.conclude(desk)
 
     await deciding(core, order.id, "expiry", expire)
 
@@ -230,18 +323,29 @@ async def _create(core: Core, order: Order) -> None:
     await retry_create(core, order)
 
 
-async def retry_create(core: Core, order: Order) -> Order:
-    """Open the checkout that a lost answer left open, now; the order as it is then."""
+async def retry_create(core: Core, order: Order, *, patient: bool = True) -> Order:
+    """Open the checkout that a lost answer left open, now; the order as it is then (U2).
+
+    Not `patient`: the shopper waits. When the third try has failed, too, the order ends ERROR and he goes back to
+    the shop: no money has moved, and nobody holds the URL of a checkout that may have come about.
+    """
     async with core.database.transaction() as tx:
         pending = [op for op in await store.operations(tx, order.id) if op.kind is Kind.CREATE and op.pending]
         if not pending or order.status.final:
             await store.drop_timers(tx, order.id, "create")
-    if pending and not order.status.final:
-        decision = await calls.run_operation(core, pending[0].id)
-        if decision is not None:
-            return decision.order
-    async with core.database.transaction() as tx:
-        return await store.order_by_id(tx, order.id)
+    if not pending or order.status.final:
+        return await _now(core, order.id)
+    decision = await calls.run_operation(core, pending[0].id)
+    if decision is None or patient:
+        return decision.order if decision is not None else await _now(core, order.id)
+
+    async def end(desk: Deciding) -> None:
+        op = await store.operation(desk.tx, pending[0].id)
+        if op.pending and op.calls >= CREATE_TRIES:
+            await desk.failed(op, "provider_unreachable", "the checkout could not be opened", 502)
+            await desk.outcome("broken", failure_reason="the checkout could not be opened")
+
+    return (await deciding(core, order.id, "shopper", end)).order
 
 
 async def sweep(core: Core) -> int:

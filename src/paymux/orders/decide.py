@@ -16,7 +16,7 @@ from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
 from paymux.orders import payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
-from paymux.orders.model import ZERO, Initiator, Kind, Operation, Order, Status
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.orders.transitions import transition
 from paymux.platform.database import Connection, to_json
 
@@ -26,8 +26,11 @@ FIRST_POLL = timedelta(seconds=30)
 LAST_POLL = timedelta(seconds=600)
 DEFAULT_DEADLINE = timedelta(hours=24)
 EXPIRY_NOTICE = timedelta(hours=24)
+LATE = "the provider has not decided for too long"
 EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDATE", Kind.REFUND: "REFUND_CALLBACK",
             Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
+
+_TOTAL = {Kind.CAPTURE: "captured", Kind.VOID: "voided", Kind.REFUND: "refunded", Kind.CHARGEBACK: "refunded"}
 
 
 def backoff(tries: int) -> timedelta:
@@ -37,11 +40,21 @@ def backoff(tries: int) -> timedelta:
 
 def deadline_of(order: Order) -> datetime:
     """When an unpaid order is cancelled (D2)."""
+    return chosen_deadline(order) or order.checkout_expires_at or order.created_at + DEFAULT_DEADLINE
+
+
+def chosen_deadline(order: Order) -> datetime | None:
+    """The deadline that the merchant's own time-outs set; None where he left it to the checkout's expiry (D2)."""
     if order.completed_at is not None and order.checkout_session_timeout is not None:
         return order.completed_at + timedelta(seconds=order.checkout_session_timeout)
     if order.cancellation_timeout is not None:
         return order.created_at + timedelta(seconds=order.cancellation_timeout)
-    return order.checkout_expires_at or order.created_at + DEFAULT_DEADLINE
+    return None
+
+
+def named(op: Operation) -> str:
+    """An operation as reviews name it."""
+    return f"the {op.kind} {op.reference} "
 
 
 @dataclass(slots=True)
@@ -54,6 +67,8 @@ class Deciding:
     now: datetime
     source: str
     run: list[str] = field(default_factory=list)
+    absorbing: bool = False
+    """While a report is taken in: what follows from its amounts waits until all of them are known."""
 
     @property
     def facts(self) -> ProviderFacts:
@@ -87,11 +102,14 @@ class Deciding:
 
     async def _enter(self, status: Status, changes: dict[str, Any]) -> None:
         before = self.order
+        if status.final and status is not Status.CANCELED:
+            changes = {**changes, "cancelled_by": None}
         await self.change(status=str(status), **changes)
         await self.note("status")
         log.info("order.decided", order=self.order.id, frm=str(before.status), to=str(status), source=self.source)
         if status.final:
-            await store.drop_timers(self.tx, self.order.id, "poll", "deadline", "create", "review")
+            await store.drop_timers(self.tx, self.order.id, "poll", "deadline", "create")
+            await self.reviewed(LATE)
 
     async def _follow(self, what: str) -> None:
         if what == "poll" and self.facts.capabilities.status and not self.order.polls:
@@ -100,19 +118,24 @@ class Deciding:
             await self.timer("deadline", deadline_of(self.order))
         elif what == "retry-create":
             await self.timer("create", self.now + FIRST_POLL)
-        elif what == "watch" and self.order.session and self.facts.capabilities.status:
-            await self.timer("watch", self.now + FIRST_POLL)
-        elif what == "expiry":
-            await self._expiry_timers()
+        elif what == "watch":
+            await self.watch()
         elif what == "give-back":
             await self.give_back()
 
-    async def _expiry_timers(self) -> None:
-        until = self.order.authorised_until
-        if until is not None and self.order.open > 0:
+    async def watch(self) -> None:
+        """Look after the checkout of an order that failed: it may be paid yet (T3)."""
+        if self.order.session and self.facts.capabilities.status:
+            await self.timer("watch", self.now + FIRST_POLL)
+
+    async def expires(self, until: datetime) -> None:
+        """Keep the authorisation's deadline: announced before, asked of the provider when it comes (S4)."""
+        if until == self.order.authorised_until:
+            return
+        await self.change(authorised_until=until)
+        if self.order.open > 0:
             await self.timer("expiry", until)
-            if until - EXPIRY_NOTICE > self.now:
-                await self.timer("expiry_notice", until - EXPIRY_NOTICE)
+            await self.timer("expiry_notice", max(until - EXPIRY_NOTICE, self.now))
 
     async def completed(self) -> None:
         """The shopper has done his part (D2)."""
@@ -121,13 +144,20 @@ class Deciding:
             await self.timer("deadline", deadline_of(self.order))
 
     async def review(self, reason: str) -> None:
-        """List the order for a person, and say so (U3)."""
-        if self.order.needs_review == reason:
+        """List the order for a person, and say so, once for each reason (U3)."""
+        known = self.order.reviews
+        if reason in known:
             return
-        await self.change(needs_review=reason)
+        await self.change(needs_review="\n".join([*known, reason]))
         await self.note("needs_review", detail={"reason": reason})
         log.warning("order.needs_review", order=self.order.id, reason=reason)
         await self.announce("ORDER_NEEDS_REVIEW", {**views.order_event(self.order), "needsReview": reason})
+
+    async def reviewed(self, about: str) -> None:
+        """What a review was about has come out by itself: take its reasons off the list."""
+        left = [reason for reason in self.order.reviews if about not in reason]
+        if len(left) < len(self.order.reviews):
+            await self.change(needs_review="\n".join(left) or None)
 
     # -- money ---------------------------------------------------------------------------------
 
@@ -169,46 +199,54 @@ class Deciding:
                 await self.review("money was paid on an order that failed, and the provider has no refund")
 
     async def succeeded(self, op: Operation, provider_id: str | None) -> None:
-        """An operation is done: count it, tell it, and do what follows. Again: nothing."""
+        """An operation is done: count it, tell it, and do what follows. Again: nothing but its id, if that is news."""
         if not op.pending:
+            if op.status is OperationStatus.SUCCESSFUL and op.provider_id is None and provider_id is not None:
+                await store.update_operation(self.tx, op, self.now, provider_id=provider_id)
             return
         op = await store.update_operation(
             self.tx, op, self.now, status="SUCCESSFUL", provider_id=provider_id or op.provider_id, holder=None,
             needs_review=False,
         )  # fmt: skip
         await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
+        await self.reviewed(named(op))
         await self._count(op)
         await self._tell(op)
-        await self._after(op)
+        if op.kind is Kind.CAPTURE and not self.absorbing:
+            await self.after_capture()
+        if self.order.open == 0:
+            await store.drop_timers(self.tx, self.order.id, "expiry", "expiry_notice")
 
     async def _count(self, op: Operation) -> None:
-        amount = op.amount or ZERO
-        if op.currency is None:
-            if op.kind is Kind.CAPTURE:
-                await self.change(captured=self.order.captured + min(amount, self.order.open))
-            elif op.kind is Kind.VOID:
-                await self.change(voided=self.order.voided + min(amount, self.order.open))
-            elif op.kind in (Kind.REFUND, Kind.CHARGEBACK):
-                left = self.order.captured - self.order.refunded
-                if amount > left:
-                    await self.review("the provider returned more than was captured")
-                await self.change(refunded=self.order.refunded + min(amount, left))
-        await self.note(str(op.kind), amount=op.amount, operation_id=op.id, detail={"initiator": str(op.initiator)})
+        """Add what moved to the order's totals, and to the events that they are derived from (design 5)."""
+        amount, order = op.amount or ZERO, self.order
+        detail: dict[str, Any] = {"initiator": str(op.initiator)}
+        if op.currency is not None or op.kind not in EVENT_OF:
+            await self.note(str(op.kind), operation_id=op.id, detail=detail | {"amount": op.amount})
+            return
+        total = _TOTAL[op.kind]
+        left = order.captured - order.refunded if total == "refunded" else order.open
+        if amount > left:
+            await self.review(f"the provider's {op.kind} of {amount} is more than the {left} that there can be")
+            amount = left
+        await self.change(**{total: getattr(order, total) + amount})
+        await self.note(str(op.kind), amount=amount, operation_id=op.id, detail=detail)
 
-    async def _after(self, op: Operation) -> None:
-        order, able = self.order, self.facts.capabilities
-        if op.kind is Kind.CAPTURE:
-            if order.status is Status.PENDING and order.auto_capture and order.open == 0:
-                await self.outcome("paid", paid_seen=True)
-            elif order.status.final and order.status is not Status.SUCCESSFUL:
-                await self.give_back()
-            elif order.open > 0 and not able.multiple_captures:
-                await self._release(order.open)
-        if self.order.open == 0:
-            await store.drop_timers(self.tx, order.id, "expiry", "expiry_notice")
+    async def after_capture(self) -> None:
+        """What follows from captured money: the order is paid, or it goes back, or the rest is set free (S2, S3, T3)."""
+        order = self.order
+        if order.status is Status.PENDING and order.auto_capture and order.captured > 0 and order.open == 0:
+            await self.outcome("paid", paid_seen=True)
+        elif order.status.final and order.status is not Status.SUCCESSFUL:
+            await self.give_back()
+        elif order.captured > 0 and order.open > 0 and not self.facts.capabilities.multiple_captures:
+            await self._release()
 
-    async def _release(self, rest: Decimal) -> None:
+    async def _release(self) -> None:
         # One capture only: the rest can never be captured, so it must not stay open (S3).
+        rest = self.order.open - await self.pending_amount(Kind.CAPTURE, Kind.VOID)
+        if rest <= 0:
+            return
         if self.facts.capabilities.void:
             await self.claim_system(Kind.VOID, rest, "release-rest")
         else:
@@ -223,13 +261,15 @@ class Deciding:
             holder=None, needs_review=False,
         )  # fmt: skip
         await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
+        await self.reviewed(named(op))
         await self.note(f"{op.kind}_failed", amount=op.amount, operation_id=op.id, detail={"reason": reason})
         await self._tell(op)
         if op.initiator is not Initiator.SYSTEM or op.kind not in EVENT_OF:
             return
         if op.kind is Kind.CAPTURE and self.order.status is Status.PENDING:
             await self.outcome("broken", failure_reason=f"the capture was refused: {reason}")
-            await self.give_back()
+            if not self.absorbing:
+                await self.give_back()
         elif op.kind in (Kind.VOID, Kind.REFUND):
             await self.review(f"a {op.kind} by the system was refused: {reason}")
 
@@ -306,5 +346,16 @@ async def deciding(core: Core, order_id: str, source: str, work: Callable[[Decid
         order = await store.lock_order(tx, order_id)
         desk = Deciding(tx, core, order, now, source)
         await work(desk)
+        await _audit(desk, order)
         await desk.announce_changes(order)
         return Decision(desk.order, tuple(desk.run))
+
+
+async def _audit(desk: Deciding, before: Order) -> None:
+    """Check the totals on the row against the append-only events that they stand for (design 5)."""
+    if before.totals == desk.order.totals:
+        return
+    derived = await store.derived_totals(desk.tx, desk.order.id)
+    if derived != desk.order.totals:
+        log.error("order.totals_differ", order=desk.order.id, row=desk.order.totals, events=derived)
+        await desk.review("the order's totals differ from its events")

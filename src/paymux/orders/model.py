@@ -131,6 +131,21 @@ class Order:
         return Money(self.amount, self.currency)
 
     @property
+    def totals(self) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
+        """Authorised, captured, voided, expired, refunded."""
+        return self.authorised or ZERO, self.captured, self.voided, self.expired, self.refunded
+
+    @property
+    def underway(self) -> bool:
+        """The provider holds a payment on which a fraud check or debit is still open (S5)."""
+        return self.payment_id is not None and self.authorised is None and not self.paid_seen
+
+    @property
+    def reviews(self) -> list[str]:
+        """Why a person has to look at it, a sentence each (U3)."""
+        return self.needs_review.split("\n") if self.needs_review else []
+
+    @property
     def open(self) -> Decimal:
         """What is still authorised and neither captured, voided nor expired."""
         return (self.authorised or ZERO) - self.captured - self.voided - self.expired

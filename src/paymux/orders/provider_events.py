@@ -11,16 +11,18 @@ import structlog
 from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
 from paymux.connectors import contract as c
+from paymux.connectors.facts import EventKind
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import provider_of
 from paymux.orders import calls, clockwork, event_store, reports, store
-from paymux.orders.core import Core
+from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
 from paymux.platform import jobs
 from paymux.platform.database import from_json, to_json
 from paymux.platform.identifiers import new_id
 
 log = structlog.get_logger()
+_PROVEN = (EventKind.SIGNED, EventKind.HEADER)
 UNMATCHED_LIFE = timedelta(hours=24)
 
 
@@ -80,14 +82,16 @@ async def run_event(core: Core, number: str) -> None:
             if now - row["received_at"] < UNMATCHED_LIFE:
                 await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
             return
-    if reading.report is not None:
-        report = reading.report
-        decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, report))
+    report = reading.report
+    if report is not None and facts_of(order).events.kind in _PROVEN:
+        proven = report
+        decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, proven))
         await calls.run_all(core, decision)
     elif await clockwork.ask(core, order, "event") is None:
         # The provider told us something and does not answer now: the poll asks soon.
         async with core.database.transaction() as tx:
-            if not (await store.lock_order(tx, order.id)).status.final:
+            await store.lock_order(tx, order.id)
+            if facts_of(order).capabilities.status:
                 await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:
         await event_store.settle(tx, number, "decided", order.id, None)

@@ -6,10 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import structlog
+
 from paymux.connectors import contract as c
 from paymux.orders import store
 from paymux.orders.decide import FIRST_POLL, Deciding
-from paymux.orders.model import ZERO, Initiator, Kind, Operation, Order, Status
+from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
+
+log = structlog.get_logger()
 
 _KIND_OF = {
     c.MoveKind.CAPTURE: Kind.CAPTURE,
@@ -21,35 +25,53 @@ _KIND_OF = {
 
 async def apply_report(desk: Deciding, report: c.Report) -> None:
     """Decide on a provider's report of this order's checkout."""
-    if not isinstance(report, c.Paid):
+    if isinstance(report, c.Paid):
+        await desk.keep_raw(report)
+        fault = await _fault(desk, report)
+        if fault is None:
+            await _paid(desk, report)
+        else:
+            await _not_ours(desk, report, fault)
+    elif (fault := _foreign(desk.order, report)) is not None:
+        # Another checkout's end, or another order's, says nothing of this one (T1).
+        log.warning("report.foreign", order=desk.order.id, source=desk.source, fault=fault)
+    else:
         await _unpaid(desk, report)
-        return
-    await desk.keep_raw(report)
-    fault = mismatch(desk.order, report)
-    if fault is not None:
-        await _not_ours(desk, report, fault)
-        return
-    await _paid(desk, report)
+
+
+async def _fault(desk: Deciding, paid: c.Paid) -> str | None:
+    fault = mismatch(desk.order, paid)
+    if fault is None and desk.order.session is None and paid.session is not None:
+        # A create whose answer was lost left no session of ours; an id unknown to us is never trusted (U2).
+        charged = await desk.operations(Kind.CHARGE_TOKEN)
+        return None if charged else "session"
+    return fault
 
 
 def mismatch(order: Order, paid: c.Paid) -> str | None:
     """Why a payment does not count for this order (T1); None when it does."""
-    if paid.session is not None and order.session is not None and paid.session != order.session:
-        return "session"
-    if paid.reference is not None and paid.reference != order.provider_reference:
-        return "reference"
-    if paid.total is not None and paid.total.currency != order.currency:
+    fault = _foreign(order, paid)
+    if fault is not None or paid.total is None:
+        return fault
+    if paid.total.currency != order.currency:
         return "currency"
-    if paid.total is not None and paid.total.amount != order.amount:
-        return "amount"
+    return "amount" if paid.total.amount != order.amount else None
+
+
+def _foreign(order: Order, report: c.Report) -> str | None:
+    if report.session is not None and order.session is not None and report.session != order.session:
+        return "session"
+    if report.reference is not None and report.reference != order.provider_reference:
+        return "reference"
     return None
 
 
 async def _unpaid(desk: Deciding, report: c.Report) -> None:
     order = desk.order
+    ended = isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken)
     if order.authorised is not None:
         # Money is known; a report that denies it contradicts what the provider said before.
-        if isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken) and not order.status.final:
+        if ended and not order.status.final:
             await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
         return
     if isinstance(report, c.Pending):
@@ -67,7 +89,7 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
         await desk.outcome("expired", cancelled_by=order.cancelled_by or "SYSTEM")
     elif isinstance(report, c.Broken):
         await desk.outcome("broken", failure_reason=report.reason or report.code)
-    if isinstance(report, c.Declined | c.Expired | c.Cancelled | c.Broken) and desk.order.status.final:
+    if ended and desk.order.status.final:
         # The provider itself calls the checkout dead: nothing is left to watch (T3).
         await store.drop_timers(desk.tx, order.id, "watch", "cancel_checkout")
 
@@ -92,20 +114,26 @@ async def approved(desk: Deciding, *, certain: bool = True) -> None:
 
 async def _not_ours(desk: Deciding, paid: c.Paid, fault: str) -> None:
     """A payment that is not this order's: never announced as paid, listed, and given back (T1)."""
-    order, able = desk.order, desk.facts.capabilities
+    order = desk.order
     if order.status is Status.INITIATED:
         await desk.outcome("pending")
     await desk.review(f"the provider reports a payment with another {fault}")
-    if fault == "session" or order.paid_seen:
+    if fault == "session" or order.paid_seen or order.authorised is not None:
         return
     total = paid.total or order.total
-    captured = total.amount if paid.captured is None else paid.captured
+    captured = _captured(desk, paid, total.amount) or ZERO
     await desk.change(paid_seen=True, payment_id=order.payment_id or paid.payment_id,
                       connector_state={**order.connector_state, **paid.state})  # fmt: skip
-    if captured > 0 and able.refund:
-        await desk.claim_system(Kind.REFUND, captured - (paid.refunded or ZERO), "not-ours-refund", total.currency)
-    elif captured == 0 and able.void:
-        await desk.claim_system(Kind.VOID, total.amount, "not-ours-void", total.currency)
+    await _send_back(desk, Kind.REFUND, captured - (paid.refunded or ZERO), total.currency)
+    await _send_back(desk, Kind.VOID, total.amount - captured - (paid.voided or ZERO) - paid.expired, total.currency)
+
+
+async def _send_back(desk: Deciding, kind: Kind, amount: Decimal, currency: str) -> None:
+    able = desk.facts.capabilities
+    if amount > 0 and (able.refund if kind is Kind.REFUND else able.void):
+        await desk.claim_system(kind, amount, f"not-ours-{kind}", currency)
+    elif amount > 0:
+        await desk.review(f"{amount} {currency} that are not this order's can't be given back: there is no {kind}")
 
 
 async def _paid(desk: Deciding, paid: c.Paid) -> None:
@@ -119,29 +147,37 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
     changes: dict[str, Any] = {
         "payment_id": order.payment_id or paid.payment_id,
         "connector_state": {**order.connector_state, **paid.state},
+        "session": order.session or paid.session,
+        "surcharge": paid.surcharge or order.surcharge,
     }
-    if order.session is None and paid.session is not None:
-        changes["session"] = paid.session
-    if paid.authorised_until is not None:
-        changes["authorised_until"] = paid.authorised_until
-    if paid.surcharge:
-        changes["surcharge"] = paid.surcharge
-    if order.authorised is None:
-        changes["authorised"] = order.amount
     if any(changes[name] != getattr(order, name) for name in changes):
         await desk.change(**changes)
-    if order.authorised is None:
-        await desk.note("authorised", amount=order.amount)
     await desk.completed()
     await desk.token(paid)
     for op in settled:
         await desk.succeeded(op, paid.payment_id)
-    if paid.underway:
+    if paid.underway and order.authorised is None:
+        # A fraud check or debit is still open: the money is not there yet (S5).
         await desk.outcome("authorised")
         return
+    if order.authorised is None:
+        await desk.change(authorised=order.amount)
+        await desk.note("authorised", amount=order.amount)
+    desk.absorbing = True
     await _absorb(desk, paid)
     await _expire(desk, paid.expired)
-    await _conclude(desk)
+    desk.absorbing = False
+    await _keep_deadline(desk, paid)
+    await conclude(desk)
+
+
+async def _keep_deadline(desk: Deciding, paid: c.Paid) -> None:
+    """When what is open expires: as the provider says, else as its documentation does (S4)."""
+    order, life = desk.order, desk.facts.times.authorisation
+    if paid.authorised_until is not None:
+        await desk.expires(paid.authorised_until)
+    elif order.authorised_until is None and order.open > 0 and life is not None:
+        await desk.expires((order.completed_at or desk.now) + timedelta(seconds=life))
 
 
 def _nothing_came_of_it(paid: c.Paid) -> bool:
@@ -150,21 +186,24 @@ def _nothing_came_of_it(paid: c.Paid) -> bool:
     return not paid.captured and total is not None and gone >= total
 
 
-async def _conclude(desk: Deciding) -> None:
-    """From the amounts to the status."""
+async def conclude(desk: Deciding) -> None:
+    """From the amounts, now whole, to the status and what follows."""
     order, able = desk.order, desk.facts.capabilities
-    if order.status.final:
-        if order.status is not Status.SUCCESSFUL:
-            await desk.outcome("authorised", paid_seen=True)
-        return
-    if not order.auto_capture or (order.captured > 0 and order.open == 0):
+    if order.status is Status.SUCCESSFUL:
+        await desk.after_capture()
+    elif order.status.final:
+        await desk.outcome("authorised", paid_seen=True)
+    elif not order.auto_capture:
         await desk.outcome("paid", paid_seen=True)
-    elif order.open == 0:
-        await desk.outcome("broken", failure_reason="the authorisation ended before it was captured")
-    else:
+        await desk.after_capture()
+    elif order.open > 0:
         await desk.outcome("authorised", paid_seen=True)
         if able.capture_after_authorisation and not await desk.pending_amount(Kind.CAPTURE, Kind.VOID):
             await desk.claim_system(Kind.CAPTURE, desk.order.open, "auto-capture")
+    elif order.captured > 0:
+        await desk.outcome("paid", paid_seen=True)
+    else:
+        await desk.outcome("broken", failure_reason="the authorisation ended before it was captured")
 
 
 async def _absorb(desk: Deciding, paid: c.Paid) -> None:
@@ -173,14 +212,16 @@ async def _absorb(desk: Deciding, paid: c.Paid) -> None:
         for move in paid.moves:
             await _absorb_move(desk, move)
     listed = {_KIND_OF[move.kind] for move in paid.moves or ()}
-    for kind, total in ((Kind.CAPTURE, _captured(desk, paid)), (Kind.VOID, paid.voided), (Kind.REFUND, paid.refunded)):
+    captured = _captured(desk, paid, desk.order.amount)
+    for kind, total in ((Kind.CAPTURE, captured), (Kind.VOID, paid.voided), (Kind.REFUND, paid.refunded)):
         if total is not None and kind not in listed:
             await _absorb_total(desk, kind, total)
 
 
-def _captured(desk: Deciding, paid: c.Paid) -> Decimal | None:
+def _captured(desk: Deciding, paid: c.Paid, total: Decimal) -> Decimal | None:
+    """What was captured; a sale whose provider names no amount has captured the total."""
     if paid.captured is None and desk.order.auto_capture and not desk.facts.capabilities.capture_after_authorisation:
-        return desk.order.amount
+        return total
     return paid.captured
 
 
@@ -199,13 +240,16 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
     ours = await desk.operations(kind)
     known = next((op for op in ours if _same(op, move)), None)
     waiting = [op for op in ours if op.pending and op.calls > 0 and op.provider_id is None]
+    counted = [op for op in ours if op.status is OperationStatus.SUCCESSFUL and op.provider_id is None]
     if move.key is None and str(kind) in desk.facts.moves_echo_keys:
-        waiting = []
-    if known is None and move.key is None:
-        known = next((op for op in waiting if op.amount == move.amount), None)
+        waiting, counted = [], [op for op in counted if op.initiator is not Initiator.MERCHANT]
+    done = move.status is c.MoveStatus.DONE
+    if known is None and move.key is None and done:
+        # Only what happened is taken for ours by its amount alone: a refusal may be that of an earlier try.
+        known = next((op for op in (*counted, *waiting) if op.amount == move.amount), None)
     if known is not None:
         await _settle(desk, known, move)
-    elif move.status is not c.MoveStatus.DONE:
+    elif not done:
         return
     elif waiting and move.key is None:
         # Ours may be this one under another amount; ask again once it is settled.
@@ -244,11 +288,17 @@ async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
             return
         number = len(await desk.operations(kind)) + 1
         await desk.moved_by(kind, extra, _maker(desk, kind), f"provider-{kind}-{number}", None)
+    else:
+        await desk.timer("poll", desk.now + FIRST_POLL)
 
 
 async def _expire(desk: Deciding, expired: Decimal) -> None:
-    extra = min(expired - desk.order.expired, desk.order.open)
-    if extra > 0:
-        await desk.change(expired=desk.order.expired + extra)
-        await desk.note("expired", amount=extra)
+    await expire(desk, min(expired - desk.order.expired, desk.order.open))
+
+
+async def expire(desk: Deciding, amount: Decimal) -> None:
+    """So much of what was open has expired (S4)."""
+    if amount > 0:
+        await desk.change(expired=desk.order.expired + amount)
+        await desk.note("expired", amount=amount)
         await store.drop_timers(desk.tx, desk.order.id, "expiry", "expiry_notice")

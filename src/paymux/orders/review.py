@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from paymux.orders import calls, store
+from paymux.accounts import service as accounts
+from paymux.connectors import contract as c
+from paymux.orders import calls, reports, store
 from paymux.orders.core import Core
-from paymux.orders.decide import Deciding, deciding
-from paymux.orders.model import Kind, Order
+from paymux.orders.decide import Deciding, deciding, named
+from paymux.orders.model import Kind, Operation, Order
 
 
 async def listed(core: Core) -> list[dict[str, Any]]:
@@ -24,7 +26,7 @@ async def _row(tx: Any, order: Order) -> dict[str, Any]:
         "orderId": order.id,
         "provider": order.code,
         "status": str(order.status),
-        "reason": order.needs_review,
+        "reason": "; ".join(order.reviews) or None,
         "providerOrder": order.payment_id or order.session,
         "waiting": [
             {
@@ -40,36 +42,60 @@ async def _row(tx: Any, order: Order) -> dict[str, Any]:
 
 
 async def resolve(core: Core, reference: str, outcome: str, note: str, merchant: str) -> dict[str, Any]:
-    """Settle the waiting operation of an order, or its review. Raises ValueError that says what is wrong."""
+    """Settle what an order waits for, by what a person found out; the order's row as it is then.
+
+    One operation whose outcome nobody knew, if there is one; else the payment itself, if that is undecided; else only
+    the review is over. Raises ValueError that says what is wrong.
+    """
     if outcome not in ("succeeded", "failed"):
         raise ValueError("--as must be succeeded or failed")
+    order = await _to_review(core, reference, merchant)
+
+    async def settle(desk: Deciding) -> None:
+        await desk.note("resolved", detail={"as": outcome, "note": note[:500]})
+        unknown = [op for op in await desk.operations(*Kind) if op.pending and op.needs_review]
+        if unknown:
+            await _settle_operation(desk, unknown[0], outcome, note)
+            await desk.reviewed(named(unknown[0]))
+            return
+        await desk.change(needs_review=None)
+        if not desk.order.status.final and desk.order.authorised is None:
+            await _settle_payment(desk, outcome, note)
+
+    decision = await calls.run_all(core, await deciding(core, order.id, "person", settle))
     async with core.database.transaction() as tx:
-        found = [o for o in await store.orders_to_review(tx, None) if o.reference == reference]
-        found = [o for o in found if not merchant or merchant in (o.merchant_id,)] or found
+        return await _row(tx, await store.order_by_id(tx, decision.order.id))
+
+
+async def _to_review(core: Core, reference: str, merchant: str) -> Order:
+    async with core.database.transaction() as tx:
+        owner = (await accounts.find_merchant(tx, merchant)).id if merchant else None
+        found = [o for o in await store.orders_to_review(tx, owner) if o.reference == reference]
     if not found:
         raise ValueError(f"No order {reference} needs review.")
     if len(found) > 1:
         raise ValueError(f"Several merchants have an order {reference} to review: name one with --merchant.")
+    return found[0]
 
-    async def settle(desk: Deciding) -> None:
-        kinds = [Kind.CONFIRM, Kind.CHARGE_TOKEN, Kind.CAPTURE, Kind.VOID, Kind.REFUND]
-        waiting = [op for op in await desk.operations(*kinds) if op.pending]
-        await desk.change(needs_review=None)
-        await desk.note("resolved", detail={"as": outcome, "note": note[:500]})
-        for op in waiting[:1]:
-            if outcome == "succeeded" and op.kind in (Kind.CONFIRM, Kind.CHARGE_TOKEN):
-                await desk.change(authorised=desk.order.authorised or desk.order.amount)
-                await desk.succeeded(op, op.provider_id)
-                if desk.order.auto_capture:
-                    await desk.moved_by(Kind.CAPTURE, desk.order.open, op.initiator, "resolved", None)
-                await desk.outcome("paid", paid_seen=True)
-            elif outcome == "succeeded":
-                await desk.succeeded(op, op.provider_id)
-            else:
-                await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
-                if op.kind in (Kind.CONFIRM, Kind.CHARGE_TOKEN):
-                    await desk.outcome("declined", reject_reason="the payment did not take place")
 
-    decision = await calls.run_all(core, await deciding(core, found[0].id, "person", settle))
-    async with core.database.transaction() as tx:
-        return await _row(tx, await store.order_by_id(tx, decision.order.id))
+async def _settle_operation(desk: Deciding, op: Operation, outcome: str, note: str) -> None:
+    if op.kind in (Kind.CONFIRM, Kind.CHARGE_TOKEN):
+        await _settle_payment(desk, outcome, note)
+    elif outcome == "succeeded":
+        await desk.succeeded(op, op.provider_id)
+    else:
+        await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
+
+
+async def _settle_payment(desk: Deciding, outcome: str, note: str) -> None:
+    """As the provider's own answer would: paid whole, or refused."""
+    order = desk.order
+    if outcome == "succeeded":
+        if order.paid_seen:
+            raise ValueError("What was paid is not this order's, and is given back: it can only be resolved as failed.")
+        payment = order.payment_id or order.session or order.id
+        await reports.apply_report(desk, c.Paid(payment_id=payment, total=order.total, captured=None))
+        return
+    for op in await desk.operations(Kind.CONFIRM, Kind.CHARGE_TOKEN):
+        await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
+    await desk.outcome("declined", reject_reason="the payment did not take place")

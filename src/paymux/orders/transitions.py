@@ -19,9 +19,10 @@ _TABLE = """
     INITIATED   cancelled    CANCELED
     INITIATED   pending      PENDING      poll deadline
     INITIATED   authorised   PENDING      poll deadline
-    INITIATED   paid         SUCCESSFUL   token expiry
+    INITIATED   expired      CANCELED
+    INITIATED   paid         SUCCESSFUL
     PENDING     authorised   PENDING      poll
-    PENDING     paid         SUCCESSFUL   token expiry
+    PENDING     paid         SUCCESSFUL
     PENDING     declined     DECLINED     watch
     PENDING     cancelled    CANCELED     watch
     PENDING     expired      CANCELED     watch

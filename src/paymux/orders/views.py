@@ -40,7 +40,7 @@ def status(order: Order) -> dict[str, Any]:
         "transactionReference": order.transaction_reference,
         "rejectReason": order.reject_reason,
         "partnerConfiguration": order.partner_configuration or {},
-        "cancelledBy": order.cancelled_by,
+        "cancelledBy": order.cancelled_by if order.status is Status.CANCELED else None,
         "captureStatus": order.capture_status,
     }
 
@@ -48,8 +48,8 @@ def status(order: Order) -> dict[str, Any]:
 def order_event(order: Order) -> dict[str, Any]:
     """The `data` of an order event, but for what the outbox adds (W2)."""
     data = status(order) | {"orderId": order.id, "transactionId": order.transaction_reference}
-    if order.token_failure and order.status is Status.SUCCESSFUL:
-        data["tokenFailureReason"] = order.token_failure
+    if order.get_token and order.token_id is None and order.status is Status.SUCCESSFUL:
+        data["tokenFailureReason"] = order.token_failure or "the provider gave no token"
     if order.session_id:
         data["sessionId"] = order.session_id
     if order.partner_reference:
@@ -155,7 +155,7 @@ def details(
             {"captureId": op.reference, **_row(order, op)} for op in operations if op.kind is Kind.CAPTURE
         ],
         "orderVoids": [{"voidId": op.reference, **_row(order, op)} for op in operations if op.kind is Kind.VOID],
-        "needsReview": order.needs_review,
+        "needsReview": "; ".join(order.reviews) or None,
         "nextStep": {"what": due["what"], "dueAt": instant(due["due_at"])} if due else None,
     }
     if redirect_url is not None:

@@ -1,0 +1,189 @@
+"""What the answer to a provider call means for its operation and its order: one decision each, run under the row lock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from paymux.connectors import contract as c
+from paymux.orders import reports, store
+from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, named
+from paymux.orders.model import Initiator, Kind, Operation
+
+log = structlog.get_logger()
+MOVES = {Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND}
+Settle = Callable[[Deciding], Awaitable[None]]
+
+
+def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
+    """A create was answered: the checkout is open, or refused."""
+
+    async def settle(desk: Deciding) -> None:
+        if isinstance(answer, c.Declined):
+            await desk.failed(op, answer.code or "declined", answer.reason)
+            await desk.keep_raw(answer)
+            await desk.outcome("declined", reject_reason=answer.reason or answer.code)
+            return
+        expires = answer.expires_at
+        if expires is None and desk.facts.times.checkout is not None:
+            expires = desk.now + timedelta(seconds=desk.facts.times.checkout)
+        await desk.change(
+            session=answer.session, connector_state=dict(answer.state), checkout_url=answer.url,
+            checkout_form=dict(answer.form) if answer.form else None, checkout_expires_at=expires,
+        )  # fmt: skip
+        if desk.order.status.final:
+            # Nobody holds this checkout's URL, and nobody will: close it there.
+            await desk.failed(op, "order_final", "the order ended before its checkout was opened")
+            await desk.timer("cancel_checkout", desk.now)
+            await desk.watch()
+            return
+        await desk.succeeded(op, answer.session)
+        await store.drop_timers(desk.tx, desk.order.id, "create")
+        if not await desk.outcome("redirect"):
+            await desk.timer("deadline", deadline_of(desk.order))
+            if desk.facts.capabilities.status:
+                await desk.timer("poll", desk.now + backoff(0))
+
+    return settle
+
+
+def reported(op: Operation, report: c.Report) -> Settle:
+    """A confirm or token charge was answered by a report of the payment."""
+
+    async def settle(desk: Deciding) -> None:
+        if op.kind is Kind.CHARGE_TOKEN and desk.order.session is None and report.session is not None:
+            # The answer to our own charge names the payment that it made.
+            await desk.change(session=report.session)
+        await reports.apply_report(desk, report)
+        current = await store.operation(desk.tx, op.id)
+        if not current.pending:
+            return
+        if isinstance(report, c.Declined):
+            await desk.failed(current, report.code or "declined", report.reason)
+        elif isinstance(report, c.Cancelled | c.Expired | c.Broken):
+            await desk.failed(current, "not_paid", report.reason)
+        elif isinstance(report, c.Pending) and op.kind is Kind.CONFIRM and not report.completed:
+            # The shopper has not agreed yet: the claim stays, to be called again at the next sign of it.
+            await store.update_operation(desk.tx, current, desk.now, calls=0, holder=None)
+            await store.drop_timers(desk.tx, desk.order.id, "operation", subject=op.id)
+        else:
+            await _wait(desk, current, "underway")
+
+    return settle
+
+
+def moved(op: Operation, result: c.MoveResult) -> Settle:
+    """A capture, void or refund was answered: done, or taken on."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if isinstance(result, c.Moved):
+            await desk.succeeded(current, result.provider_id)
+        elif current.pending:
+            current = await store.update_operation(desk.tx, current, desk.now, provider_id=result.provider_id)
+            await _wait(desk, current, "underway")
+
+    return settle
+
+
+def found(op: Operation, move: c.ProviderMove) -> Settle:
+    """The provider was asked for a capture, void or refund, and knows it."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if move.status is c.MoveStatus.DONE:
+            await desk.succeeded(current, move.provider_id)
+        elif move.status is c.MoveStatus.FAILED:
+            await desk.failed(current, "provider_refused", move.reason or "refused by the provider")
+        else:
+            await _wait(desk, current, "underway")
+
+    return settle
+
+
+def refused(op: Operation, no: c.Refused) -> Settle:
+    """The provider said no: certainly nothing happened, unless an earlier try of the same call did it."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if op.calls > 1 and op.kind in MOVES and getattr(desk.facts.readable, str(op.kind)):
+            # A repeat's no may be the first try's yes ("already captured"): only reading settles it.
+            await _wait(desk, current, no.reason)
+            return
+        await desk.failed(current, no.code or "provider_refused", no.reason)
+        if op.kind in (Kind.CREATE, Kind.CONFIRM, Kind.CHARGE_TOKEN):
+            await desk.outcome("declined", reject_reason=no.reason)
+
+    return settle
+
+
+def not_sent(op: Operation, reason: str) -> Settle:
+    """The request certainly never left (502)."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if op.calls > 1:
+            await _wait(desk, current, reason)
+        elif op.initiator is Initiator.SYSTEM:
+            if current.pending:
+                # Nobody waits for an answer, and it surely had no effect: it may simply be called again.
+                current = await store.update_operation(desk.tx, current, desk.now, calls=0)
+            await _wait(desk, current, reason)
+        else:
+            await desk.failed(current, "provider_unreachable", f"the provider could not be reached: {reason}", 502)
+            if op.kind in (Kind.CREATE, Kind.CHARGE_TOKEN):
+                await desk.outcome("broken", failure_reason="the provider could not be reached")
+
+    return settle
+
+
+def unknown(op: Operation, reason: str) -> Settle:
+    """Nobody knows whether it happened: pending, and asked about again where that is possible (U1)."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if not current.pending:
+            return
+        await desk.outcome("unknown" if op.kind is Kind.CREATE else "pending")
+        facts, kind = desk.facts, str(op.kind)
+        settles = getattr(facts.readable, kind, False) or getattr(facts.idempotent, kind, False)
+        recoverable = op.kind is Kind.CREATE or (op.kind is Kind.CONFIRM and facts.capabilities.recover_confirm)
+        if settles or recoverable or current.provider_id is not None:
+            await _wait(desk, current, reason)
+        else:
+            await _for_a_person(desk, current)
+
+    return settle
+
+
+async def _for_a_person(desk: Deciding, op: Operation) -> None:
+    """Neither idempotent nor readable: it stays PENDING, its amount blocked, and is listed (U1)."""
+    await store.update_operation(desk.tx, op, desk.now, needs_review=True, holder=None)
+    await store.drop_timers(desk.tx, desk.order.id, "operation", subject=op.id)
+    await desk.review(f"nobody knows whether {named(op)}happened: ask the provider")
+
+
+async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
+    """Ask again later: 30 s doubling to 600 s, and tell a person when it takes too long (U1, U3)."""
+    if not op.pending:
+        return
+    slow = desk.now - op.created_at > timedelta(seconds=desk.facts.times.decides_within)
+    late = slow and op.kind is not Kind.CREATE
+    await store.update_operation(
+        desk.tx, op, desk.now, asks=op.asks + 1, holder=None, needs_review=op.needs_review or late
+    )
+    await desk.timer("operation", desk.now + (timedelta(hours=1) if slow else backoff(op.asks)), op.id)
+    log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=reason)
+    if late:
+        await desk.review(f"{named(op)}has been undecided for too long")
+
+
+def nothing(decision: Decision) -> Settle:
+    """A report has settled it already; what that left to run still runs."""
+
+    async def settle(desk: Deciding) -> None:
+        desk.run.extend(decision.run)
+
+    return settle
