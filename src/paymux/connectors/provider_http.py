@@ -20,7 +20,7 @@ class ProviderHttp:
     """A connector's way out. Made by the core per call; `label` is set in sandbox mode only."""
 
     def __init__(self, client: HttpClient, label: Mapping[str, str] | None = None) -> None:
-        self._client = client
+        self.client = client
         self._extra = {}
         if label:
             self._extra["X-Paymux-Sandbox-Label"] = urlencode(dict(label), quote_via=quote)
@@ -48,7 +48,7 @@ class ProviderHttp:
             body, content_type = urlencode(dict(form)).encode(), "application/x-www-form-urlencoded"
         if content_type is not None:
             sent["Content-Type"] = content_type
-        answer = await self._client.send(method, url, headers=sent, body=body)
+        answer = await self.client.send(method, url, headers=sent, body=body)
         if answer.status >= 500 or answer.status in _UNCLEAR:
             raise Unclear(f"answer {answer.status}")
         return answer
