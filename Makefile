@@ -32,9 +32,10 @@ test-long: .venv/dev.installed browser
 	$(BIN)/pytest -m slow
 
 lint: .venv/dev.installed
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/ruff format --check src tests bench docs
 	$(BIN)/mypy
+	$(BIN)/mypy docs/generate.py
 	$(BIN)/lint-imports
 
 bench: .venv/dev.installed

@@ -38,7 +38,13 @@ def new(root: Path, *words: str) -> tuple[int, str]:
 def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}"}
     return subprocess.run(
-        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-m", *words],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
 
 
@@ -57,7 +63,10 @@ def test_a_new_connector_passes_its_own_tests_and_the_linters(checkout: Path) ->
 
 def test_nothing_of_the_example_is_left_in_it(checkout: Path) -> None:
     new(checkout, "flowerpay", "--title", "Flower Pay", "--code", "FLOWERPAY_AU")
-    made = [*(checkout / "src/paymux/connectors/flowerpay").rglob("*.*"), *(checkout / "tests/connectors/flowerpay").iterdir()]
+    made = [
+        *(checkout / "src/paymux/connectors/flowerpay").rglob("*.*"),
+        *(checkout / "tests/connectors/flowerpay").iterdir(),
+    ]
     assert len(made) >= 6
     for path in made:
         assert not any(word in path.read_text() for word in ("newpay", "New Pay", "NewPay", "NEWPAY")), path

@@ -1,0 +1,141 @@
+"""The documents say what the code does: generated ones are fresh, snippets are true, every code word is explained."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import playwright
+import pytest
+from docs import generate
+
+from paymux import connector_template
+from paymux.connectors import registry
+from paymux.platform.settings import Settings
+from tests.accounts.conftest import AddConnector, add_connector
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+__all__ = ["add_connector"]
+
+
+def test_what_is_generated_is_fresh() -> None:
+    stale = [str(path.relative_to(ROOT)) for path in generate.stale()]
+    assert stale == [], "run `make docs` and commit what it writes"
+
+
+def test_every_code_has_a_row_and_every_provider_a_page() -> None:
+    overview = (DOCS / "providers.md").read_text()
+    for code, (provider, _) in registry.all_codes().items():
+        assert re.search(rf"^\| `{code}` \| .*providers/{provider.name}\.md", overview, re.M), code
+        assert f"| `{code}` |" in (DOCS / "providers" / f"{provider.name}.md").read_text()
+
+
+def test_a_new_connector_appears_by_its_facts_alone(add_connector: AddConnector) -> None:
+    add_connector("flower", "FLOWER_AU", facts='retired = { date = "2026-01-01", source = "its letter" }')
+    made = generate.documents()
+    assert "| `FLOWER_AU` |" in made[DOCS / "providers.md"]
+    assert "**Closed**: 2026-01-01 (its letter)" in made[DOCS / "providers" / "flower.md"]
+    assert {path.name for path in generate.stale()} == {"providers.md", "flower.md"}
+
+
+def test_a_page_of_a_connector_that_is_gone_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    (tmp_path / "operate.md").write_text("<!-- settings: --><!-- end of settings -->")
+    for path, text in generate.documents().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "providers" / "gone.md").write_text("")
+    assert [path.name for path in generate.stale()] == ["gone.md"]
+
+
+def test_every_setting_is_explained() -> None:
+    table = (DOCS / "operate.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"| `PAYMUX_{name.upper()}` |" in table
+
+
+def test_every_error_code_is_explained() -> None:
+    """What a shop may meet as `code` of an error stands in the table of docs/integrate.md."""
+    rooms = [ROOT / "src/paymux" / room for room in ("api", "orders", "checkout", "accounts")]
+    text = "\n".join(path.read_text() for room in rooms for path in room.rglob("*.py"))
+    raised = set(re.findall(r"""(?:ApiError|BodyFaults|NotFound|Conflict|ProviderRefused|Unavailable|ProviderUnreachable)\(
+        (?:[^()]|\([^()]*\))*?code="([a-z_]+)\"""", text, re.X))  # fmt: skip
+    raised |= set(re.findall(r"""faults\.add\((?:[^()]|\([^()]*\))*,\s*"([a-z_]+)"\s*,?\s*\)""", text))
+    raised |= set(re.findall(r"""^    (?:status, )?code = (?:\d+, )?"([a-z_]+)\"""", text, re.M))
+    assert {"duplicate_reference", "in_progress", "amount_mismatch", "not_supported", "provider_unreachable"} <= raised
+    explained = set(re.findall(r"^\| `([a-z_]+)` \| \d{3}", (DOCS / "integrate.md").read_text(), re.M))
+    assert sorted(raised - explained) == []
+
+
+def _node() -> str:
+    """The Node that comes with Playwright."""
+    return str(Path(playwright.__file__).parent / "driver" / "node")
+
+
+def _blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.S | re.M)
+
+
+def test_the_walk_through_shows_the_connector_that_the_command_makes() -> None:
+    template = Path(connector_template.__file__).parent
+    shown = {
+        "python": "".join(path.read_text() for path in (template / "newpay").glob("*.py")),
+        "toml": (template / "newpay" / "provider.toml").read_text(),
+    }
+    for language, text in shown.items():
+        blocks = _blocks(DOCS / "connectors.md", language)
+        assert len(blocks) >= 2
+        for block in blocks:
+            assert block.strip("\n") in text, block
+
+
+@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(p.name for p in DOCS.glob("*.md"))])
+def test_links_lead_somewhere(path: str) -> None:
+    page = ROOT / path if (ROOT / path).exists() else DOCS / path
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M)
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
+        if not link.startswith(("http://", "https://")):
+            assert (page.parent / link).exists(), f"{path}: {link}"
+
+
+HASHED = ("secret", "SUCCESSFUL", "1234")
+HASH = (
+    "f242c50980560703bad5c6afcd8e9845afa642895bf550ae14390b1d738a0d3e"
+    "3035ad2ef8074f60f00e8c0f194fe1c22cc8dcdfb5c8ca9b1fa9e630f0180971"
+)
+
+
+def test_the_python_check_of_a_return_accepts_the_published_vector_and_nothing_else() -> None:
+    names: dict[str, object] = {}
+    exec(next(b for b in _blocks(DOCS / "integrate.md", "python") if "sha512" in b), names)  # noqa: S102
+    check = names["return_is_ours"]
+    query = {"status": HASHED[1], "reference": HASHED[2], "hash": HASH}
+    assert check(query, HASHED[0]) is True  # type: ignore[operator]
+    assert check({**query, "status": "DECLINED"}, HASHED[0]) is False  # type: ignore[operator]
+
+
+OTHERS = {
+    "js": (_node(), "-e", "console.log(returnIsOurs(JSON.parse(process.argv[1]), process.argv[2]))", ()),
+    "php": (
+        shutil.which("php"),
+        "-r",
+        "echo returnIsOurs(json_decode($argv[1], true), $argv[2]) ? 'true' : 'false';",
+        ("--",),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", [name for name, (program, *_) in OTHERS.items() if program])
+def test_the_other_checks_of_a_return_do_the_same(language: str) -> None:
+    program, option, call, before = OTHERS[language]
+    block = next(b for b in _blocks(DOCS / "integrate.md", language) if "sha512" in b)
+    query = {"status": HASHED[1], "reference": HASHED[2], "hash": HASH}
+    for changed, expected in ((query, "true"), ({**query, "reference": "1235"}, "false")):
+        words = [str(program), option, f"{block}\n{call}", *before, json.dumps(changed), HASHED[0]]
+        ran = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert ran.stdout.strip() == expected, ran.stderr
