@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from paymux.accounts.model import ProviderAccount
 from paymux.connectors import contract as c
 from paymux.money import InexactAmount, Money
 from paymux.orders import opening, reports, settling, store
@@ -31,6 +32,7 @@ class _Taken:
 
     op: Operation
     order: Order
+    account: ProviderAccount
     connector: c.Connector
     again: bool = False
     move: c.Move | None = None
@@ -47,10 +49,9 @@ async def run_operation(core: Core, operation_id: str) -> Decision | None:
     return await _decided(core, taken, settle)
 
 
-async def call_claimed(core: Core, op: Operation, order: Order) -> Decision:
-    """Call for an operation that was claimed with its lease a moment ago, in the claiming transaction."""
-    async with core.database.transaction() as tx:
-        taken = _Taken(op, order, await core.connector(tx, order))
+async def call_claimed(core: Core, op: Operation, order: Order, account: ProviderAccount) -> Decision:
+    """Call for an operation that was claimed with its lease a moment ago; `account` is the order's own."""
+    taken = _Taken(op, order, account, core.connector_for(order, account))
     passing(CrashPoint.CLAIMED)
     async with _kept(core, op):
         settle = await _call(core, taken)
@@ -88,7 +89,8 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
         # Should we die now, the timer asks once the lease has lapsed.
         await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=core.settings.lease + 1), now, op.id)
         move = await _move(tx, order, op) if op.kind in settling.MOVES else None
-        return _Taken(op, order, await core.connector(tx, order), again, move)
+        account = await core.account(tx, order)
+        return _Taken(op, order, account, core.connector_for(order, account), again, move)
 
 
 async def _move(tx: Any, order: Order, op: Operation) -> c.Move:
@@ -165,11 +167,11 @@ async def _called(core: Core, taken: _Taken) -> settling.Settle:
     if taken.move is not None:
         return settling.moved(op, await _send_move(taken))
     if op.kind is Kind.CREATE:
-        to_pay = await opening.order_to_pay(core, taken.order)
+        to_pay = opening.order_to_pay(core, taken.order, taken.account)
         return settling.opened(op, await connector.create_checkout(to_pay, op.key))
     if op.kind is Kind.CONFIRM:
         return settling.reported(op, await connector.confirm(opening.checkout_of(taken.order), op.key))
-    to_pay, token = await opening.token_to_charge(core, taken.order)
+    to_pay, token = opening.token_to_charge(core, taken.order, taken.account)
     return settling.reported(op, await connector.charge_token(to_pay, token, op.key))
 
 
@@ -238,4 +240,4 @@ async def _again(core: Core, taken: _Taken, *, fresh: bool) -> settling.Settle:
     key = str(uuid.uuid4()) if fresh else taken.op.key
     async with core.database.transaction() as tx:
         op = await store.update_operation(tx, taken.op, core.clock.now(), key=key, calls=taken.op.calls + 1)
-    return await _call(core, _Taken(op, taken.order, taken.connector, True, taken.move))
+    return await _call(core, replace(taken, op=op, again=True))

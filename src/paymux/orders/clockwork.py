@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 
 from paymux.connectors import contract as c
-from paymux.orders import calls, opening, reports, store
+from paymux.orders import calls, opening, reports, settling, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import (
     DEFAULT_DEADLINE,
@@ -114,7 +114,10 @@ async def _poll(core: Core, order: Order) -> None:
             await store.drop_timers(desk.tx, order.id, "poll")
             return
         since = order.completed_at or order.checkout_expires_at or order.created_at
-        slow = desk.now - since > timedelta(seconds=facts.times.decides_within)
+        slow = (
+            desk.now - since > timedelta(seconds=facts.times.decides_within)
+            and order.polls >= settling.ASKED_BEFORE_LATE
+        )
         await desk.change(polls=order.polls + 1)
         await desk.timer("poll", desk.now + (timedelta(hours=1) if slow else backoff(order.polls + 1)))
         if slow and order.completed_at is not None and not order.status.final:

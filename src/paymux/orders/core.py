@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from paymux.accounts import service as accounts
+from paymux.accounts.model import ProviderAccount
 from paymux.connectors.contract import Connector
 from paymux.connectors.facts import ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
@@ -30,9 +31,16 @@ class Core:
     client: HttpClient
     holder: str = field(default_factory=lambda: new_id("proc"))
 
+    async def account(self, tx: Connection, order: Order) -> ProviderAccount:
+        """An order's own provider account."""
+        return await accounts.provider_account(tx, self.keyring, order.merchant_id, order.account_id)
+
     async def connector(self, tx: Connection, order: Order) -> Connector:
-        """The connector for an order's own provider account, labelled in sandbox mode."""
-        account = await accounts.provider_account(tx, self.keyring, order.merchant_id, order.account_id)
+        """The connector for an order's own provider account."""
+        return self.connector_for(order, await self.account(tx, order))
+
+    def connector_for(self, order: Order, account: ProviderAccount) -> Connector:
+        """The connector for an order's own provider account, which is at hand; labelled in sandbox mode."""
         provider, _ = provider_of(order.code)
         label: Mapping[str, str] | None = None
         if self.settings.sandbox:

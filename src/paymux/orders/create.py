@@ -27,6 +27,7 @@ KEY_LIFE = timedelta(days=30)
 class _Claimed:
     order: Order
     op: Operation
+    account: ProviderAccount
 
 
 async def create_order(
@@ -41,7 +42,7 @@ async def create_order(
     opened = await _open(core, merchant, raw, idempotency_key, body_hash)
     if isinstance(opened, store.KeptAnswer):
         return await _repeat(core, idempotency_key or "", opened, body_hash)
-    decision = await calls.call_claimed(core, opened.op, opened.order)
+    decision = await calls.call_claimed(core, opened.op, opened.order, opened.account)
     return await _answer(core, decision.order, idempotency_key)
 
 
@@ -139,7 +140,7 @@ async def _claim(
         "body": body.model_dump(by_alias=True, mode="python", exclude_none=True, exclude={"token"}),
         "provider_token": token,
     }
-    done = await store.insert_order(
+    order = await store.insert_order(
         tx, id=order_id, merchant_id=merchant.id, account_id=account.id, reference=body.order_reference,
         code=body.bnpl_provider, connector=provider.name,
         provider_reference=opening.provider_reference(provider.facts, body.order_reference, order_id),
@@ -152,9 +153,8 @@ async def _claim(
         callback_url=body.dynamic_callback_url, cancellation_timeout=body.cancellation_timeout,
         checkout_session_timeout=body.checkout_session_timeout, created_at=now, updated_at=now,
     )  # fmt: skip
-    if not done:
+    if order is None:
         return None
-    order = await store.lock_order(tx, order_id)
     await store.add_event(tx, order, now, "status", "merchant")
     kind = Kind.CREATE if token is None else Kind.CHARGE_TOKEN
     op = await store.claim(
@@ -163,7 +163,7 @@ async def _claim(
     )  # fmt: skip
     assert op is not None
     await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=core.settings.lease + 1), now, op.id)
-    return _Claimed(order, op)
+    return _Claimed(order, op, account)
 
 
 async def _answer(core: Core, order: Order, key: str | None) -> tuple[int, dict[str, Any]]:

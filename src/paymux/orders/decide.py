@@ -69,21 +69,32 @@ class Deciding:
     run: list[str] = field(default_factory=list)
     absorbing: bool = False
     """While a report is taken in: what follows from its amounts waits until all of them are known."""
+    changed: dict[str, Any] = field(default_factory=dict)
+    due: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     @property
     def facts(self) -> ProviderFacts:
         return facts_of(self.order)
 
     async def change(self, **changes: Any) -> None:
-        """Write changes to the order's row."""
-        self.order = await store.update_order(self.tx, self.order, self.now, **changes)
+        """Change the order: `order` at once, its locked row in one statement when the decision is whole."""
+        self.changed |= changes | {"updated_at": self.now}
+        self.order = self.order.with_changes(self.changed)
+
+    async def write(self) -> None:
+        """Write what has been gathered: the order's row, and the jobs of its timers. The decision's last step."""
+        if self.changed:
+            self.order = await store.update_order(self.tx, self.order, self.changed)
+        await store.wake(self.tx, self.order.id, self.due, self.now)
 
     async def note(self, kind: str, **more: Any) -> None:
         """Append an event."""
         await store.add_event(self.tx, self.order, self.now, kind, self.source, **more)
 
     async def timer(self, what: str, due: datetime, subject: str = "") -> None:
-        await store.set_timer(self.tx, self.order.id, what, due, self.now, subject)
+        """Something is due for the order; due at another time than before, it is moved."""
+        await store.note_timer(self.tx, self.order.id, what, due, subject)
+        self.due[what, subject] = due
 
     # -- outcomes ------------------------------------------------------------------------------
 
@@ -184,6 +195,8 @@ class Deciding:
     async def give_back(self) -> None:
         """Return whatever money an order that failed holds: void, else refund, else a person (T3)."""
         able, order = self.facts.capabilities, self.order
+        if not able.partial_void and await self.pending_amount(Kind.CAPTURE):
+            return  # a void there takes all that is not captured: it waits until the capture is settled
         number = len(await self.operations(Kind.VOID, Kind.REFUND)) + 1
         voidable = order.open - await self.pending_amount(Kind.CAPTURE, Kind.VOID)
         if voidable > 0:
@@ -264,6 +277,8 @@ class Deciding:
         await self.reviewed(named(op))
         await self.note(f"{op.kind}_failed", amount=op.amount, operation_id=op.id, detail={"reason": reason})
         await self._tell(op)
+        if op.kind is Kind.CAPTURE and self.order.status.final and self.order.status is not Status.SUCCESSFUL:
+            await self.give_back()
         if op.initiator is not Initiator.SYSTEM or op.kind not in EVENT_OF:
             return
         if op.kind is Kind.CAPTURE and self.order.status is Status.PENDING:
@@ -348,6 +363,7 @@ async def deciding(core: Core, order_id: str, source: str, work: Callable[[Decid
         await work(desk)
         await _audit(desk, order)
         await desk.announce_changes(order)
+        await desk.write()
         return Decision(desk.order, tuple(desk.run))
 
 

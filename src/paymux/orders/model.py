@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -124,6 +124,18 @@ class Order:
                 values[name] = exact(value)
         values["status"] = Status(values["status"])
         return cls(**values)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Order:
+        """The order as its row will tell once these changes are written."""
+        values = dict(changes)
+        for name, value in values.items():
+            if isinstance(value, Decimal):
+                values[name] = exact(value)
+            elif isinstance(value, datetime):
+                values[name] = value.astimezone(UTC)
+        if "status" in values:
+            values["status"] = Status(values["status"])
+        return replace(self, **values)
 
     @property
     def total(self) -> Money:

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from paymux.accounts import service as accounts
+from paymux.accounts.model import ProviderAccount
 from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Person
 from paymux.connectors.facts import ProviderFacts
 from paymux.orders.core import Core
@@ -38,11 +38,9 @@ def token_of(core: Core, order: Order) -> str:
     return token
 
 
-async def order_to_pay(core: Core, order: Order) -> OrderToPay:
-    """What `create_checkout` and `charge_token` are given."""
+def order_to_pay(core: Core, order: Order, account: ProviderAccount) -> OrderToPay:
+    """What `create_checkout` and `charge_token` are given; the account is the order's own."""
     body = request_of(core, order)
-    async with core.database.transaction() as tx:
-        account = await accounts.provider_account(tx, core.keyring, order.merchant_id, order.account_id)
     customer = Person(
         first_name=body.customer.first_name, last_name=body.customer.last_name, email=body.customer.email,
         phone=body.customer.phone_number,
@@ -65,9 +63,9 @@ async def order_to_pay(core: Core, order: Order) -> OrderToPay:
     )  # fmt: skip
 
 
-async def token_to_charge(core: Core, order: Order) -> tuple[OrderToPay, str]:
+def token_to_charge(core: Core, order: Order, account: ProviderAccount) -> tuple[OrderToPay, str]:
     """What `charge_token` is given."""
-    return await order_to_pay(core, order), token_of(core, order)
+    return order_to_pay(core, order, account), token_of(core, order)
 
 
 def _address(given: Any) -> Address:

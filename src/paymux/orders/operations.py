@@ -140,6 +140,9 @@ async def _check_void(desk: Deciding, asked: Asked, able: Capabilities) -> None:
         raise BodyFaults([f"void is not supported by {desk.order.code}"], code="not_supported")
     if _expired(desk):
         raise Conflict("The authorisation has expired", code="authorisation_expired")
+    if not able.partial_void and await desk.pending_amount(Kind.CAPTURE):
+        # A void there gives back all that is not captured, and nobody knows yet how much that is.
+        raise InProgress("A capture of the order")
     left = desk.order.open - await desk.pending_amount(Kind.CAPTURE, Kind.VOID)
     if asked.amount > left:
         raise ApiError(f"amount must be at most {left}: more is not left to void", code="over_void")

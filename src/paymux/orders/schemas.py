@@ -321,14 +321,22 @@ _KINDS = {
 def faults_of(fault: ValidationError) -> list[str]:
     """Every fault as `field.path sentence`, in the order of the model."""
     found = []
-    for error in fault.errors(include_url=False, include_input=False):
+    for error in fault.errors(include_url=False):
         path = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "nullable")))
-        found.append(f"{path or 'body'} {_KINDS.get(error['type']) or _lower(error['msg'])}")
+        found.append(f"{path or 'body'} {_KINDS.get(error['type']) or _length(error) or _lower(error['msg'])}")
     return found
 
 
+def _length(error: Any) -> str | None:
+    limits = error.get("ctx", {})
+    thing = "character" if isinstance(error.get("input"), str) else "item"
+    for name, word in (("min_length", "at least"), ("max_length", "at most")):
+        if name in limits:
+            return f"must have {word} {limits[name]} {thing}{'' if limits[name] == 1 else 's'}"
+    return None
+
+
 def _lower(message: str) -> str:
-    message = message.removeprefix("Value error, ")
     return "must " + message.split("should ", 1)[1] if "should " in message else message
 
 

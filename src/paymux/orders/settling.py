@@ -14,6 +14,7 @@ from paymux.orders.model import Initiator, Kind, Operation
 
 log = structlog.get_logger()
 MOVES = {Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND}
+ASKED_BEFORE_LATE = 3
 Settle = Callable[[Deciding], Awaitable[None]]
 
 
@@ -170,11 +171,12 @@ async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
     if not op.pending:
         return
     slow = desk.now - op.created_at > timedelta(seconds=desk.facts.times.decides_within)
-    late = slow and op.kind is not Kind.CREATE
+    # An installation that was down itself finds everything late: it asks a few times before it calls a person.
+    late = slow and op.kind is not Kind.CREATE and op.asks >= ASKED_BEFORE_LATE
     await store.update_operation(
         desk.tx, op, desk.now, asks=op.asks + 1, holder=None, needs_review=op.needs_review or late
     )
-    await desk.timer("operation", desk.now + (timedelta(hours=1) if slow else backoff(op.asks)), op.id)
+    await desk.timer("operation", desk.now + (timedelta(hours=1) if late else backoff(op.asks)), op.id)
     log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=reason)
     if late:
         await desk.review(f"{named(op)}has been undecided for too long")

@@ -27,15 +27,15 @@ PREFIXES = {
 # -- orders ---------------------------------------------------------------------------------------
 
 
-async def insert_order(tx: Connection, **columns: Any) -> bool:
-    """Claim a reference. False when the merchant has used it already."""
+async def insert_order(tx: Connection, **columns: Any) -> Order | None:
+    """Claim a reference. The order, ours until the transaction ends; None when the merchant has used it already."""
     names = ", ".join(columns)
     places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
-    done = await tx.fetchval(
-        f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (merchant_id, reference) DO NOTHING RETURNING id",  # noqa: S608
+    row = await tx.fetchrow(
+        f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (merchant_id, reference) DO NOTHING RETURNING *",  # noqa: S608
         *columns.values(),
     )
-    return done is not None
+    return Order.of(row) if row else None
 
 
 async def lock_order(tx: Connection, order_id: str) -> Order:
@@ -73,9 +73,8 @@ async def find_order(
     return None
 
 
-async def update_order(tx: Connection, order: Order, now: datetime, **changes: Any) -> Order:
+async def update_order(tx: Connection, order: Order, changes: Mapping[str, Any]) -> Order:
     """Write changes to a locked order and return it as it is then."""
-    changes["updated_at"] = now
     sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 2))
     return Order.of(
         await tx.fetchrow(f"UPDATE orders SET {sets} WHERE id = $1 RETURNING *", order.id, *changes.values())  # noqa: S608
@@ -202,11 +201,24 @@ async def leased(tx: Connection, op: Operation) -> bool:
 
 async def set_timer(tx: Connection, order_id: str, what: str, due: datetime, now: datetime, subject: str = "") -> None:
     """Something is due for an order: the row, and the job that wakes it."""
+    await note_timer(tx, order_id, what, due, subject)
+    await wake(tx, order_id, {(what, subject): due}, now)
+
+
+async def wake(tx: Connection, order_id: str, timers: Mapping[tuple[str, str], datetime], now: datetime) -> None:
+    """The jobs that wake noted timers, by what and subject, when each is due."""
+    await jobs.enqueue_many(
+        tx, "order_timer", [f"{order_id}|{what}|{subject}" for what, subject in timers],
+        [max(due - now, timedelta(0)) for due in timers.values()],
+    )  # fmt: skip
+
+
+async def note_timer(tx: Connection, order_id: str, what: str, due: datetime, subject: str) -> None:
+    """The row alone of what is due: the caller's transaction must `wake` it, too."""
     await tx.execute(
         "INSERT INTO timers VALUES ($1, $2, $3, $4) ON CONFLICT (order_id, what, subject) DO UPDATE SET due_at = excluded.due_at",
         order_id, what, subject, due,
     )  # fmt: skip
-    await jobs.enqueue(tx, "order_timer", f"{order_id}|{what}|{subject}", max(due - now, timedelta(0)))
 
 
 async def drop_timers(tx: Connection, order_id: str, *whats: str, subject: str | None = None) -> None:
