@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, OrderToPay, Redirect
+from paymux.connectors.contract import Account, Checkout, Connector, Moved, OrderToPay, Redirect
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
+from paymux.money import Money
 from paymux.platform.http import HttpClient
 
 FOLDER = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "latitudepay"
@@ -69,6 +71,14 @@ class Till:
         _, opened, checkout = await self.opens(amount)
         return checkout, await self.counter.shopper(opened.url, outcome)
 
+    async def refunds(self, checkout: Checkout, amount: str, key: str, open: str = "100.00", **changes: Any) -> Moved:
+        """Refund a part or all."""
+        currency = self.counter.provider.facts.codes[self.code].currencies[0]
+        move = self.counter.move(Money(Decimal(amount), currency), key, open, "100.00", **changes)
+        done = await self.connector.refund(checkout, move)
+        assert isinstance(done, Moved)
+        return done
+
     async def pays(self, amount: str = "100.00") -> Checkout:
         """Open a sale and have the shopper agree."""
         return (await self.decides("approve", amount))[0]
@@ -114,6 +124,12 @@ class Scripted:
     def says(self, status: int, body: Any) -> None:
         self.answers.append((status, body if isinstance(body, str) else json.dumps(body)))
 
+    def replays(self, name: str) -> dict[str, Any]:
+        """Give a documented answer, and return its sample."""
+        documented = sample(name)
+        self.says(documented["status"], documented["answer"])
+        return documented
+
     async def answer(self, request: web.Request) -> web.Response:
         content = await request.read()
         if request.path == "/v3/token":
@@ -133,7 +149,7 @@ async def scripted() -> AsyncIterator[Scripted]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     provider, client = all_providers()["latitudepay"], HttpClient(connect=1.0, total=5.0)
     account = Account(
-        code=provider.facts.codes["GENOAPAY"],
+        code=provider.facts.codes["LATITUDEPAY_AU"],
         facts=provider.facts,
         credentials={"client_key": "key", "client_secret": SECRET},
         hosts={"api": f"http://127.0.0.1:{runner.addresses[0][1]}"},

@@ -15,6 +15,8 @@ BRANDS = {
     "application/com.genoapay.ecom-v3.0+json": "NZD",
     "application/com.genoapay.ecom-v3.1+json": "NZD",
 }
+# The sandbox's merchant account takes sales from and to these amounts.
+LEAST, MOST = 20, 1500
 _KEY_OR_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s{}\[\]:,"]+')
 
 
@@ -41,8 +43,10 @@ def keys_and_values(body: bytes) -> str:
 def check_sale(body: Any, currency: str) -> tuple[Decimal, str]:
     """An online sale has what LatitudePay demands; its amount and reference. Raises ApiError."""
     amount = money(body, "totalAmount", currency)
-    if amount <= 0:
-        raise ApiError(400, "totalAmount must be more than zero")
+    if amount < LEAST:
+        raise ApiError(400, f"Total amount is below minimum purchase value of {LEAST}.00")
+    if amount > MOST:
+        raise ApiError(400, f"Total amount is above maximum purchase value of {MOST}.00")
     for name in ("successUrl", "failUrl", "callbackUrl"):
         if not text(body, "returnUrls", name).startswith(("https://", "http://")):
             raise ApiError(400, f"returnUrls.{name} must be a URL")

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from paymux.connectors.latitudepay.sale_rules import (
     BRANDS,
+    LEAST,
+    MOST,
     ApiError,
     check_sale,
     keys_and_values,
@@ -101,7 +103,7 @@ class LatitudePaySimulator(Simulator):
 
     async def _access_token(self, request: web.Request) -> web.Response:
         pair = f"{self.credentials['client_key']}:{self.credentials['client_secret']}"
-        self._same(request, "Basic " + base64.b64encode(pair.encode()).decode(), "Invalid API key or secret")
+        self._same(request, "Basic " + base64.b64encode(pair.encode()).decode(), 401, "Invalid client credentials")
         expires = self.now + _TOKEN_LIFE
         return json_answer({"authToken": self._bearer(int(expires.timestamp())), "expiryDate": _text_of(expires)})
 
@@ -115,7 +117,7 @@ class LatitudePaySimulator(Simulator):
         async def call(request: web.Request) -> web.Response:
             expires = request.headers.get("Authorization", "").removeprefix("Bearer ").partition(".")[0]
             good_until = int(expires) if expires.isascii() and expires.isdigit() and len(expires) < 12 else 0
-            self._same(request, f"Bearer {self._bearer(good_until)}", "Invalid access token")
+            self._same(request, f"Bearer {self._bearer(good_until)}", 403, "Invalid access token")
             if self.now.timestamp() >= good_until:
                 raise ApiError(403, "The access token has expired")
             currency = BRANDS.get(request.headers.get("Accept", ""))
@@ -126,10 +128,10 @@ class LatitudePaySimulator(Simulator):
         return call
 
     @staticmethod
-    def _same(request: web.Request, expected: str, message: str) -> None:
+    def _same(request: web.Request, expected: str, status: int, message: str) -> None:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, expected.encode()):
-            raise ApiError(403, message)
+            raise ApiError(status, message)
 
     async def _signed(self, request: web.Request) -> Any:
         """The body of a request whose signature is right."""
@@ -147,7 +149,7 @@ class LatitudePaySimulator(Simulator):
         brand, country = ("LatitudePay", "AU") if currency == "AUD" else ("Genoapay", "NZ")
         return json_answer(
             {
-                "name": brand, "description": "10 weekly payments", "minimumAmount": 20, "maximumAmount": 1500,
+                "name": brand, "description": "10 weekly payments", "minimumAmount": LEAST, "maximumAmount": MOST,
                 "availability": [{"country": country, "currency": currency}],
             }
         )  # fmt: skip
