@@ -1,0 +1,67 @@
+"""The suite runs on every connector that the registry finds; nobody lists them.
+
+A test takes `trial`. `@pytest.mark.able("void", ...)` gives it to the connectors that declare all of these
+capabilities, `@pytest.mark.unable("void")` to those that do not declare it, and
+`@pytest.mark.where(holds=predicate)` to those whose Provider satisfies a predicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from paymux.connectors.registry import Provider, all_providers
+from tests.conformance.trial import Trial
+from tests.installation import Installation
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "able(*capabilities): the connectors that declare all of these")
+    config.addinivalue_line("markers", "unable(capability): the connectors that do not declare it")
+    config.addinivalue_line("markers", "where(holds): the connectors whose Provider satisfies it")
+
+
+def _fits(provider: Provider, metafunc: pytest.Metafunc) -> bool:
+    able = provider.facts.capabilities
+    markers = metafunc.definition
+    return (
+        all(getattr(able, name) for mark in markers.iter_markers("able") for name in mark.args)
+        and not any(getattr(able, name) for mark in markers.iter_markers("unable") for name in mark.args)
+        and all(mark.kwargs["holds"](provider) for mark in markers.iter_markers("where"))
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "trial" in metafunc.fixturenames and "operation" not in metafunc.fixturenames:
+        fitting = [name for name, provider in sorted(all_providers().items()) if _fits(provider, metafunc)]
+        metafunc.parametrize("trial", fitting, indirect=True)
+
+
+@pytest.fixture(scope="module")
+async def installation(
+    request: pytest.FixtureRequest,
+    new_database: Callable[[], Awaitable[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Installation]:
+    """One installation per file. A file says its own network limits in `LIMITS`."""
+    limits: dict[str, Any] = {"provider_timeout": 10.0, "sandbox_hold": 12.0, "lease": 20.0}
+    running = Installation(
+        tmp_path_factory.mktemp("home"), await new_database(), **limits | getattr(request.module, "LIMITS", {})
+    )
+    await running.start()
+    await running.quiet()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def trial(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[Trial]:
+    """A connector on trial, in an installation that has no other story going on."""
+    yield Trial(installation, all_providers()[request.param])
+    installation.sandbox.faults.clear()
+    # A told story is laid to rest: its polls and watches must not come into the next one's clock.
+    async with installation.database.transaction() as tx:
+        await tx.execute("DELETE FROM timers")
+        await tx.execute("DELETE FROM pgqueuer WHERE status = 'queued' AND entrypoint = 'order_timer'")
