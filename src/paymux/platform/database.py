@@ -35,6 +35,10 @@ async def _prepare(connection: asyncpg.Connection) -> None:
         await connection.set_type_codec(kind, encoder=to_json, decoder=from_json, schema="pg_catalog")
 
 
+async def _as_it_is(connection: asyncpg.Connection) -> None:
+    """asyncpg ends an open transaction by itself. Nothing here changes a session, so that nothing else is to be undone."""
+
+
 class Database:
     """The pool of a process. SQL lives in the `store.py` of the room that owns the table, nowhere else."""
 
@@ -47,8 +51,9 @@ class Database:
         """Open the pool. Raises DatabaseUnavailable."""
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=size, init=_prepare, command_timeout=30, server_settings={"jit": "off"}
-            )
+                url, min_size=1, max_size=size, init=_prepare, reset=_as_it_is, command_timeout=30,
+                server_settings={"jit": "off"},
+            )  # fmt: skip
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
             raise DatabaseUnavailable(str(fault)) from fault
         return cls(pool, acquire_timeout)

@@ -57,17 +57,18 @@ class JobHandler:
 
 async def enqueue(tx: Connection, entrypoint: str, payload: str, after: timedelta = timedelta(0)) -> None:
     """Enqueue a job within the caller's transaction: it exists when, and only when, that commits."""
-    await enqueue_many(tx, entrypoint, (payload,), after)
+    await enqueue_many(tx, entrypoint, (payload,), (after,))
 
 
 async def enqueue_many(
-    tx: Connection, entrypoint: str, payloads: Sequence[str], after: timedelta = timedelta(0)
+    tx: Connection, entrypoint: str, payloads: Sequence[str], after: Sequence[timedelta] = ()
 ) -> None:
-    """Enqueue a job per payload in one statement, within the caller's transaction."""
+    """Enqueue a job per payload in one statement, within the caller's transaction; each after its own time, or at once."""
     n = len(payloads)
     if n:
+        delays = list(after) or [timedelta(0)] * n
         await tx.fetch(
-            _ENQUEUE, [0] * n, [entrypoint] * n, [p.encode() for p in payloads], [after] * n, [None] * n, [None] * n
+            _ENQUEUE, [0] * n, [entrypoint] * n, [p.encode() for p in payloads], delays, [None] * n, [None] * n
         )
 
 
