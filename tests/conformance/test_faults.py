@@ -123,7 +123,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("trial", "operation"), pairs, indirect=["trial"])
 
 
-async def _survive(trial: Trial, operation: str, faults: tuple[str, ...], times: int) -> None:
+async def survives(trial: Trial, operation: str, faults: tuple[str, ...], times: int) -> None:
     """Tell the operation's story once for each fault, all at once, let all come to rest, and look at the books."""
     story = STORIES[operation][1]
     ends = await asyncio.gather(*(story(trial, operation, fault, times) for fault in faults))
@@ -164,14 +164,14 @@ async def _blocked(trial: Trial, operation: str, reference: str) -> list[str]:
 
 
 async def test_a_fault_at_the_provider_moves_nothing_twice_and_is_not_forgotten(trial: Trial, operation: str) -> None:
-    await _survive(trial, operation, FAST, 1)
+    await survives(trial, operation, FAST, 1)
 
 
 @pytest.mark.slow
 async def test_a_fault_on_the_way_moves_nothing_twice_and_is_not_forgotten(trial: Trial, operation: str) -> None:
-    await _survive(trial, operation, SLOW, 1)
+    await survives(trial, operation, SLOW, 1)
 
 
 @pytest.mark.slow
 async def test_a_fault_that_strikes_again_and_again_is_outlasted(trial: Trial, operation: str) -> None:
-    await _survive(trial, operation, (*FAST, *SLOW), 3)
+    await survives(trial, operation, (*FAST, *SLOW), 3)
