@@ -46,7 +46,7 @@ async def options(request: Request) -> Response:
             provider, code = provider_of(account.code)
         except UnknownCode:
             continue
-        if _offered(core, account, provider.facts, code, total):
+        if _offered(core, account, code, total):
             shown.append(_option(core, account, provider.facts, code, total, images))
     return answer(shown)
 
@@ -70,14 +70,11 @@ def _query(request: Request) -> tuple[Money, str, bool]:
     return Money(amount, currency), given.get("channel", ""), capable == "true"
 
 
-def _offered(core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money) -> bool:
+def _offered(core: Core, account: ProviderAccount, code: CodeFacts, total: Money) -> bool:
     least, most = rules.limits(code, account)
-    usable = core.settings.sandbox or (
-        facts.retired is None and (facts.confidence != "unverified" or bool(account.credentials.get("endpoint")))
-    )
     return (
         account.active
-        and usable
+        and rules.usable(core.settings, account)
         and (not code.currencies or total.currency in code.currencies)
         and least <= total.amount <= most
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from paymux.accounts import service as accounts
 from paymux.accounts.model import Merchant, ProviderAccount
-from paymux.connectors.registry import UnknownCode, provider_of
+from paymux.connectors.registry import provider_of
 from paymux.orders import calls, opening, payment_tokens, rules, store, views
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable
@@ -113,7 +113,7 @@ async def _checked(
     account = None
     if body.bnpl_provider is not None:
         account = await accounts.account_for(tx, core.keyring, merchant.id, channel, body.bnpl_provider)
-        if account is not None and not core.settings.sandbox and _retired(body.bnpl_provider):
+        if account is not None and not rules.usable(core.settings, account):
             account = None
     rules.check_provider(body, account, faults, channel_known=channel_known)
     faults.raise_if_any()
@@ -122,13 +122,6 @@ async def _checked(
     if body.token is not None:
         _, token = await payment_tokens.provider_token(core, tx, merchant.id, account.id, body.token)
     return body, account, token
-
-
-def _retired(code: str) -> bool:
-    try:
-        return provider_of(code)[0].facts.retired is not None
-    except UnknownCode:
-        return False
 
 
 async def _claim(

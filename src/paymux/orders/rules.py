@@ -120,6 +120,18 @@ def check_provider(order: Any, account: ProviderAccount | None, faults: Faults, 
     _check_required(order, code, faults)
 
 
+def usable(settings: Settings, account: ProviderAccount) -> bool:
+    """Whether orders may be made with an account: in live mode not with what is closed, or what nobody has verified and
+    no service of the merchant's own (`endpoint`) vouches for."""
+    if settings.sandbox:
+        return True
+    try:
+        facts = provider_of(account.code)[0].facts
+    except UnknownCode:
+        return False
+    return facts.retired is None and (facts.confidence != "unverified" or bool(account.credentials.get("endpoint")))
+
+
 def _check_limits(order: Any, code: CodeFacts, account: ProviderAccount, faults: Faults) -> None:
     currency, country, amount = order.purchase_currency, order.purchase_country, order.order_amount
     if currency and code.currencies and currency not in code.currencies:
