@@ -53,10 +53,16 @@ async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
 
 @pytest.fixture(scope="module")
 async def installation(
-    new_database: Callable[[], Awaitable[str]], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    new_database: Callable[[], Awaitable[str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Installation]:
-    """A whole installation, shared by a module's tests; they tell their orders apart by reference."""
-    running = Installation(tmp_path_factory.mktemp("home"), await new_database())
+    """A whole installation, shared by a module's tests; they tell their orders apart by reference.
+
+    A module says in `LIMITS` which settings it wants otherwise: long time-outs, where none is to strike.
+    """
+    limits = getattr(request.module, "LIMITS", {})
+    running = Installation(tmp_path_factory.mktemp("home"), await new_database(), **limits)
     await running.start()
     yield running
     await running.stop()

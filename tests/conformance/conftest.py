@@ -7,8 +7,7 @@ capabilities, `@pytest.mark.unable("void")` to those that do not declare it, and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -39,26 +38,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("trial", fitting, indirect=True)
 
 
-@pytest.fixture(scope="module")
-async def installation(
-    request: pytest.FixtureRequest,
-    new_database: Callable[[], Awaitable[str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Installation]:
-    """One installation per file. A file says its own network limits in `LIMITS`."""
-    limits: dict[str, Any] = {"provider_timeout": 10.0, "sandbox_hold": 12.0, "lease": 20.0}
-    running = Installation(
-        tmp_path_factory.mktemp("home"), await new_database(), **limits | getattr(request.module, "LIMITS", {})
-    )
-    await running.start()
-    await running.quiet()
-    yield running
-    await running.stop()
-
-
 @pytest.fixture
 async def trial(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[Trial]:
     """A connector on trial, in an installation that has no other story going on."""
+    await installation.quiet()
     yield Trial(installation, all_providers()[request.param])
     installation.sandbox.faults.clear()
     # A told story is laid to rest: its polls and watches must not come into the next one's clock.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
 
 pytestmark = pytest.mark.able("sale")
-LIMITS = {"sandbox_slow": 0.8}
+LIMITS = PATIENT | {"sandbox_slow": 0.8}
 FAR = 3 * 86_400
 
 

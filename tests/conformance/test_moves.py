@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 
 async def _agreed(trial: Trial, reference: str, capture_status: str, captured: Decimal, refunded: Decimal) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 UNTIL_EVERY_CHECKOUT_IS_DEAD = (31, 61, 601, 1_801, 3_601, 2 * 3_600, 86_400, 3 * 86_400)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 
 @pytest.mark.able("token")

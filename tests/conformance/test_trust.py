@@ -8,7 +8,9 @@ import pytest
 from yarl import URL
 
 from paymux.connectors.registry import Provider
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 pytestmark = pytest.mark.able("sale")
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 
 async def _refused_at_create(trial: Trial, field: str, **changes: Any) -> None:

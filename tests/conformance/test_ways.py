@@ -6,7 +6,9 @@ import pytest
 
 from paymux.connectors.facts import EventKind
 from paymux.connectors.registry import Provider
-from tests.conformance.trial import Trial
+from tests.conformance.trial import PATIENT, Trial
+
+LIMITS = PATIENT
 
 pytestmark = pytest.mark.able("sale")
 

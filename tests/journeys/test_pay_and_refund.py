@@ -13,6 +13,8 @@ from standardwebhooks import Webhook
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 
+LIMITS = {"provider_timeout": 10.0, "lease": 20.0}
+
 WEBHOOK_SECRET = "whsec_ZGVtby13ZWJob29rLXNlY3JldA=="
 CODES = ["AFTERPAY_AU", "PLANPAY_AU"]
 
