@@ -26,7 +26,8 @@ class Endpoint:
     url: str = ""
     forged: int = 0
     received: int = 0
-    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """Every event by its order's reference and its `webhook-id`."""
     tokens: list[tuple[str, str]] = field(default_factory=list)
     """Payment tokens that came, each with its provider's code."""
 
@@ -61,12 +62,11 @@ class Endpoint:
             self.forged += 1
             return web.Response(status=401)
         event = simplejson.loads(body, use_decimal=True)
-        self.events[request.headers["webhook-id"]] = event
+        self.events.setdefault(event["data"]["orderReference"], {})[request.headers["webhook-id"]] = event
         if token := event["data"].get("token"):
             self.tokens.append((event["data"]["provider"], token))
         return web.Response(status=200)
 
     def of(self, reference: str) -> list[dict[str, Any]]:
         """An order's events in the order of their sequence."""
-        found = [event for event in self.events.values() if event["data"]["orderReference"] == reference]
-        return sorted(found, key=lambda event: event["data"]["sequence"])
+        return sorted(self.events.get(reference, {}).values(), key=lambda event: event["data"]["sequence"])
