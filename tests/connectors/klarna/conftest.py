@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, OrderToPay, Paid, Redirect
+from paymux.connectors.contract import Account, Checkout, Connector, Incoming, OrderToPay, Paid, Redirect
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.platform.http import Answer, HttpClient
@@ -120,6 +121,16 @@ class Till:
     async def settles(self, checkout: Checkout, outcome: str) -> None:
         """Klarna decides without a browser."""
         await self.counter.sandbox.simulators["klarna"].settle(self.case(checkout), outcome)
+
+    async def events(self, count: int) -> list[Incoming]:
+        """The callbacks that Klarna sent, once so many have come."""
+        inbox = self.counter.inbox
+        for _ in range(200):
+            if len(inbox.received) >= count:
+                break
+            await asyncio.sleep(0.05)
+        assert len(inbox.received) == count
+        return [Incoming(method=m, headers=h, query=q, body=b) for m, h, q, b in inbox.received]
 
     def passes(self, **time: float) -> None:
         """Let time pass for the simulator."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ from paymux.connectors.contract import (
     Cancelled,
     Checkout,
     Declined,
-    Incoming,
     Item,
     NotThere,
     Paid,
@@ -487,14 +485,7 @@ async def test_the_page_calls_back_and_its_repeat_carries_the_same_id(till: Till
     if fault:
         await till.counter.order_fault("events", fault)
     checkout = await till.decided()
-    inbox = till.counter.inbox
-    expected = 2 if fault else 1
-    for _ in range(100):
-        if len(inbox.received) >= expected:
-            break
-        await asyncio.sleep(0.05)
-    events = [Incoming(method=m, headers=h, query=q, body=b) for m, h, q, b in inbox.received]
-    assert len(events) == expected
+    events = await till.events(2 if fault else 1)
     ids = {till.connector.verify_event(event) for event in events}
     assert len(ids) == 1
     assert re.fullmatch("[0-9a-f-]{36}", ids.pop() or "")

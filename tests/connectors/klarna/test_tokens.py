@@ -108,6 +108,14 @@ async def test_a_confirm_of_a_placed_order_reports_it_and_places_no_second(till:
     assert till.rows() == HELD
 
 
+async def test_a_poll_while_the_confirm_runs_does_not_report_the_order_without_its_token(till: Till) -> None:
+    checkout = await till.decided(get_token=True)
+    paid = await till.connector.confirm(checkout, KEY)
+    assert isinstance(paid, Paid)
+    assert isinstance(await till.connector.fetch(checkout), Approved)
+    assert isinstance(await till.connector.fetch(till.with_payment(checkout, paid)), Paid)
+
+
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_lost_confirm_is_unclear_and_recovered_without_a_second_order(till: Till, fault: str) -> None:
     checkout = await till.decided(get_token=True)

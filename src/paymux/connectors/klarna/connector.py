@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from paymux.connectors.contract import (
+    Approved,
     Ask,
     Checkout,
     Connector,
@@ -93,7 +94,11 @@ class Klarna(Connector):
         if checkout.payment_id:
             return await self._order(checkout.payment_id, None, **token_of(checkout))
         answer = await self._made("GET", _page(checkout))
-        return await self._told(read(Page, answer), answer, checkout)
+        page = read(Page, answer)
+        if page.order_id and checkout.get_token:
+            # Only our confirm places this order and holds its token, so only the confirm tells of it.
+            return Approved(session=page.session_id, raw=raw(answer))
+        return await self._told(page, answer, checkout)
 
     def verify_event(self, event: Incoming) -> str | None:
         """Nothing to verify; the page's callbacks carry an id by which a repeat is known."""
