@@ -37,6 +37,7 @@ lint: .venv/dev.installed
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
 
 bench: .venv/dev.installed
 	$(BIN)/python -m bench.run

@@ -10,10 +10,11 @@ from paymux.connectors.registry import UnknownCode
 from paymux.platform.database import DatabaseUnavailable
 from paymux.platform.encryption import KeyFileMissing
 from paymux.platform.migrations import NewerDatabase
+from paymux.platform.ports import PortTaken
 from paymux.platform.running import NotRunning
 
 FAULTS = (
-    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, NewerDatabase, live_checks.UnsafeStart,
+    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, NewerDatabase, live_checks.UnsafeStart, PortTaken,
     asyncpg.UndefinedTableError, asyncpg.PostgresConnectionError, OSError,
 )  # fmt: skip
 

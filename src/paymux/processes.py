@@ -9,11 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
-import uvicorn
 
 from paymux.accounts import live_checks
 from paymux.accounts import service as accounts
-from paymux.api.app import make_app
 from paymux.notifications.delivery import Deliverer
 from paymux.orders import clockwork, provider_accounts, provider_events
 from paymux.orders.core import Core
@@ -23,6 +21,7 @@ from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
 from paymux.platform.jobs import JobHandler, Worker
+from paymux.platform.ports import demand_free
 from paymux.platform.running import database_url
 from paymux.platform.settings import Settings
 
@@ -56,7 +55,13 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the API until SIGINT or SIGTERM; running requests get `shutdown_grace` seconds to end."""
+    """Run the API until SIGINT or SIGTERM; running requests get `shutdown_grace` seconds to end. Raises PortTaken."""
+    demand_free("PAYMUX_PORT", settings.host, settings.port)
+    # Imported here: the worker and the sandbox would carry the web framework along, 20 MB each.
+    import uvicorn
+
+    from paymux.api.app import make_app
+
     async with opened(settings) as core:
         config = uvicorn.Config(
             make_app(core), host=settings.host, port=settings.port, log_config=None, access_log=False,
@@ -99,6 +104,7 @@ async def play(settings: Settings) -> None:
     """Run the sandbox with every simulator until SIGINT or SIGTERM. Sandbox mode only."""
     if not settings.sandbox:
         raise SystemExit("The sandbox does not run in live mode.")
+    demand_free("PAYMUX_SANDBOX_PORT", settings.host, settings.sandbox_port)
     from aiohttp import web
 
     from paymux.sandbox.app import Sandbox, open_store

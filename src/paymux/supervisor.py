@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 
 from paymux.platform.parent_death import die_with_parent
+from paymux.platform.ports import refusal
 from paymux.platform.postgres import EmbeddedPostgres, PostgresFailed
 from paymux.platform.running import forget_database_url, write_database_url
 from paymux.platform.settings import Settings
@@ -161,28 +161,14 @@ def _refusal(settings: Settings) -> str | None:
     if not settings.sandbox and not settings.database_url and not settings.allow_embedded:
         return "Live mode needs PAYMUX_DATABASE_URL, or PAYMUX_ALLOW_EMBEDDED=1 to run on the embedded database."
     if not settings.sandbox:
-        return _taken("PAYMUX_PORT", settings.host, settings.port)
+        return refusal("PAYMUX_PORT", settings.host, settings.port)
     if settings.port == settings.sandbox_port:
         return f"PAYMUX_PORT and PAYMUX_SANDBOX_PORT are both {settings.port}: set one of them to another port."
     if not _private(settings.host):
         _say(f"Warning: the sandbox, whose credentials everybody knows, listens on {settings.host}.")
-    return _taken("PAYMUX_PORT", settings.host, settings.port) or _taken(
+    return refusal("PAYMUX_PORT", settings.host, settings.port) or refusal(
         "PAYMUX_SANDBOX_PORT", settings.host, settings.sandbox_port
     )
-
-
-def _taken(name: str, host: str, port: int) -> str | None:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
-    except OSError as fault:
-        if fault.errno == errno.EADDRINUSE:
-            return f"Port {port} is taken: stop what uses it, or set {name} to another port."
-        return f"Port {port} of {host} can't be opened ({fault.strerror}): set PAYMUX_HOST or {name} to another."
-    return None
 
 
 def _private(host: str) -> bool:

@@ -1,0 +1,157 @@
+"""`paymux serve | worker | sandbox | db upgrade`, each apart: their help, their refusals, and an installation made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from paymux import cli
+from paymux.platform.postgres import EmbeddedPostgres
+from paymux.platform.settings import Settings
+from tests.installation import free_port
+from tests.processes import call, environment_of, run, running, until
+from tests.test_dev import ORDER
+
+EVERYTHING = {f"PAYMUX_{name.upper()}" for name in Settings.model_fields}
+NEEDED = {
+    "dev": EVERYTHING,
+    "serve": {"PAYMUX_HOST", "PAYMUX_PORT", "PAYMUX_DATABASE_URL", "PAYMUX_PUBLIC_URL", "PAYMUX_TRUSTED_PROXIES"},
+    "worker": {"PAYMUX_DATABASE_URL", "PAYMUX_JOB_CONCURRENCY", "PAYMUX_DELIVERY_TIMEOUT", "PAYMUX_CALLBACK_ALLOW"},
+    "sandbox": {"PAYMUX_SANDBOX_PORT", "PAYMUX_SANDBOX_HOLD", "PAYMUX_HOME", "PAYMUX_DATABASE_URL"},
+    "db upgrade": {"PAYMUX_DATABASE_URL", "PAYMUX_HOME"},
+}
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_help_of_a_process_explains_every_variable_that_it_reads(name: str) -> None:
+    shown = CliRunner().invoke(cli.app, [*name.split(), "--help"])
+    assert shown.exit_code == 0
+    explained = dict(re.findall(r"^ *(PAYMUX_\w+)  (\S.*\[.+\])$", shown.stdout, re.M))
+    assert set(explained) >= NEEDED[name]
+    assert "None [" not in shown.stdout
+
+
+def test_every_command_and_option_has_a_help() -> None:
+    def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+        yield path, command
+        for name, child in getattr(command, "commands", {}).items():
+            if not child.hidden:
+                yield from walk(child, f"{path} {name}")
+
+    import typer
+
+    cli.add_the_rest()
+    commands = dict(walk(typer.main.get_command(cli.app), "paymux"))
+    assert {"paymux providers check", "paymux connectors new", "paymux keys create", "paymux review resolve"} <= set(
+        commands
+    )
+    for path, command in commands.items():
+        assert command.help, path
+        for parameter in command.params:
+            assert parameter.name == "help" or getattr(parameter, "help", None), f"{path} {parameter.name}"
+
+
+def test_a_wrong_setting_is_one_sentence() -> None:
+    ended = run(environment_of(PAYMUX_PORT="eighty"), "serve")
+    assert ended.code == 1
+    assert ended.said.startswith("The settings can't be used: PAYMUX_PORT: ")
+    assert ended.said.count("\n") == 1
+
+
+def test_a_key_file_is_made_once(tmp_path: Path) -> None:
+    made = CliRunner().invoke(cli.app, ["keys", "create", str(tmp_path / "keys.json")])
+    assert made.exit_code == 0
+    kept = (tmp_path / "keys.json").read_bytes()
+    again = CliRunner().invoke(cli.app, ["keys", "create", str(tmp_path / "keys.json")])
+    assert (again.exit_code, "exists already" in again.output) == (1, True)
+    assert (tmp_path / "keys.json").read_bytes() == kept
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_an_installation_of_single_processes_is_ready_with_database_and_worker_only(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "server")
+    port, sandbox_port = free_port(), free_port()
+    environment = environment_of(
+        PAYMUX_HOME=str(tmp_path / "home"), PAYMUX_DATABASE_URL=server.start(), PAYMUX_PORT=str(port),
+        PAYMUX_SANDBOX_PORT=str(sandbox_port),
+    )  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for words in (("db", "upgrade"), ("db", "upgrade"), ("db", "prepare")):
+            assert run(environment, *words).code == 0
+        with running(environment, tmp_path, "serve", "sandbox") as processes:
+            alone = await until(f"{base}/readyz", 503, processes["serve"])
+            assert (alone.body["database"], alone.body["worker"]) == (True, False)
+            assert (await call("GET", f"{base}/healthz")).status == 200
+            taken = run(environment, "serve")
+            assert (taken.code, taken.said) == (
+                1, f"Port {port} is taken: stop what uses it, or set PAYMUX_PORT to another port.\n",
+            )  # fmt: skip
+            with running(environment, tmp_path, "worker"):
+                await until(f"{base}/readyz", 200)
+                await _pay(base)
+                url = f"{base}/readyz"
+                server.stop()
+                gone = await until(url, 503)
+                assert gone.body["database"] is False
+                assert (await call("GET", f"{base}/healthz")).status == 200
+                server.start()
+                await until(url, 200)
+    finally:
+        server.delete()
+
+
+async def _pay(base: str) -> None:
+    form = {
+        "client_id": "demo-merchant",
+        "client_secret": "demo-secret",
+        "grant_type": "client_credentials",
+        "scope": "api-user",
+    }
+    token = (await call("POST", f"{base}/token", data=form)).body["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    created = await call("POST", f"{base}/orders", json=ORDER, headers=headers)
+    assert created.status == 201, created.body
+    back = await call("POST", created.body["redirectUrl"], data={"outcome": "approve"})
+    assert (await call("GET", back.location)).status == 200
+    status = await call("GET", f"{base}/orders/{ORDER['orderReference']}", headers=headers)
+    assert status.body["status"] == "SUCCESSFUL"
+
+
+def test_a_taken_port_of_the_sandbox_is_one_sentence(tmp_path: Path, database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        ended = run(
+            environment_of(PAYMUX_HOME=str(tmp_path), PAYMUX_DATABASE_URL=database_url, PAYMUX_SANDBOX_PORT=str(port)),
+            "sandbox",
+        )
+    assert ended.code == 1
+    assert ended.said == f"Port {port} is taken: stop what uses it, or set PAYMUX_SANDBOX_PORT to another port.\n"
+
+
+def test_providers_are_listed_for_programs_and_for_people() -> None:
+    cli.add_the_rest()
+    rows = json.loads(CliRunner().invoke(cli.app, ["providers", "--json"]).stdout)
+    by_code = {row["code"]: row for row in rows}
+    afterpay, latitude, generic = by_code["AFTERPAY_AU"], by_code["LATITUDEPAY_AU"], by_code["OPENPAY_AU"]
+    assert (afterpay["connector"], afterpay["confidence"], afterpay["retired"]) == ("afterpay", "A", None)
+    assert "partial_refund" in afterpay["capabilities"]
+    assert "charge_token" not in afterpay["capabilities"]
+    assert afterpay["sources"]
+    assert latitude["retired"]["date"]
+    assert (generic["connector"], generic["confidence"], generic["credentials"]) == (
+        "generic",
+        "unverified",
+        ["endpoint", "secret"],
+    )
+    text = CliRunner().invoke(cli.app, ["providers"]).stdout
+    assert re.search(rf"^LATITUDEPAY_AU +latitudepay .*; closed {latitude['retired']['date']}", text, re.M)
+    assert f"{len(rows)} codes." in text
