@@ -39,7 +39,7 @@ async def installation(
         # neither idempotent nor readable
         till.kind(parent, "blindtill", able=f"status deferred_capture {PARTS} {MOVES}"),
         # repeats are safe, nothing can be read
-        till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent="capture void refund"),
+        till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, tells=True),
         # readable, but a repeat moves twice
         till.kind(parent, "readtill", able=f"status deferred_capture {PARTS} {MOVES}", readable=moves, lists="moves",
                   tells=True),
