@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
+from paymux.money import Money
 from tests.conformance.trial import PATIENT, Trial
 
 LIMITS = PATIENT
@@ -32,6 +35,27 @@ async def test_a_shopper_who_approves_has_paid_once(trial: Trial) -> None:
     books = await trial.books(reference)
     assert (books.status, books.details["captureStatus"]) == ("SUCCESSFUL", "CAPTURED")
     assert books.said("captured") == books.balance == trial.total
+
+
+@pytest.mark.able("sale")
+async def test_the_sandboxs_page_shows_what_is_to_be_paid_and_is_decided_once(trial: Trial) -> None:
+    opened = await trial.opens()
+    page = await trial.shopper.reaches(opened["redirectUrl"])
+    shown = (await trial.installation.call("GET", page)).body
+    assert trial.facts.codes[trial.code].title in html.unescape(shown)
+    assert Money(trial.total, trial.body()["purchaseCurrency"]).text in shown
+    assert opened["orderReference"] in shown
+    assert 'value="approve"' in shown
+    await trial.pays(opened)
+    await trial.comes_to_rest(opened["orderReference"])
+    shown = (await trial.installation.call("GET", page)).body
+    assert 'value="approve"' not in shown
+    again = await trial.installation.call("POST", page, data={"outcome": "cancel"})
+    assert again.status == 303
+    assert (await trial.shopper.returns(again.headers["Location"]))["status"] == "SUCCESSFUL"
+    await trial.comes_to_rest(opened["orderReference"])
+    assert await trial.wrongs(opened["orderReference"]) == []
+    assert (await trial.books(opened["orderReference"])).balance == trial.total
 
 
 @pytest.mark.able("sale")

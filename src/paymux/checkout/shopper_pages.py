@@ -82,7 +82,7 @@ async def waiting(request: Request, order_token: str) -> Response:
         return _page("form.html", order=order, title=returns.title_of(order))
     if order.checkout_url is not None:
         return RedirectResponse(redirect_url(core, order), 303, headers=_HEADERS)
-    return _page("waiting.html", title=returns.title_of(order))
+    return _page("waiting.html", order=order, title=returns.title_of(order))
 
 
 _WORDS = {

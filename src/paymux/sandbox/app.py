@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from paymux.connectors.registry import Provider, UnknownCode, all_providers, provider_of, simulator_module
+from paymux.money import InexactAmount, Money, plain
 from paymux.platform.clock import Clock
 from paymux.platform.settings import Settings
 from paymux.sandbox.faults import CALL_FAULTS, EVENT_FAULTS, OPERATIONS, Fault, Faults
@@ -57,7 +58,7 @@ class Sandbox:
             ]
             if len(kinds) != 1:
                 raise ValueError(f"{name}/simulator.py: expected one Simulator, found {len(kinds)}")
-            kinds[0].name, kinds[0].title = name, provider.facts.title
+            kinds[0].name, kinds[0].title, kinds[0].colour = name, provider.facts.title, provider.facts.colour
             self.simulators[name] = kinds[0](self.desk)
 
     def app(self) -> web.Application:
@@ -125,7 +126,8 @@ class Sandbox:
             case = simulator.case(request.match_info["case"])
             if case is None:
                 return self._html("gone.html", 404, title=simulator.title)
-            return self._html("checkout.html", 200, title=case.title or simulator.title, case=case, outcomes=OUTCOMES)
+            return self._html("checkout.html", 200, title=_title(simulator, case), colour=simulator.colour,
+                              case=case, amount=_amount(case))  # fmt: skip
 
         return show
 
@@ -287,6 +289,21 @@ class SettleOrder(BaseModel):
 
 def _outcome(word: str) -> Outcome | None:
     return next((outcome for outcome in OUTCOMES if outcome == word), None)
+
+
+def _title(simulator: Simulator, case: Case) -> str:
+    """What the shopper knows the payment method as: its code's own name where the code is known."""
+    try:
+        return provider_of(case.code)[1].title
+    except UnknownCode:
+        return case.title or simulator.title
+
+
+def _amount(case: Case) -> str:
+    try:
+        return Money(case.amount, case.currency).text
+    except InexactAmount:
+        return plain(case.amount)
 
 
 def _shown(fault: Fault) -> dict[str, object]:

@@ -60,6 +60,7 @@ class Simulator(ABC):
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    colour: ClassVar[str] = ""
     credentials: ClassVar[Mapping[str, str]] = {}
     """The credentials that it accepts, with the field names of `provider.toml`."""
 
