@@ -79,9 +79,9 @@ def check(
     has no harmless call to test with.
     """
     try:
-        shown = asyncio.run(_checked(code, merchant, channel))
+        shown = asyncio.run(checked(code, merchant, channel))
     except FAULTS as fault:
-        shown = _said(code, FAILED, _sentence(sentence(fault)))
+        shown = _said(code, FAILED, sentence(fault))
     if json:
         typer.echo(jsonlib.dumps(shown))
     else:
@@ -93,7 +93,8 @@ def _said(code: str, result: str, sentence: str, **more: Any) -> dict[str, Any]:
     return {"code": code, "result": result, "said": sentence, **more}
 
 
-async def _checked(code: str, merchant: str, channel: str) -> dict[str, Any]:
+async def checked(code: str, merchant: str, channel: str) -> dict[str, Any]:
+    """What the check of an account brought, as the command shows it. Raises what `cli_faults` words."""
     from paymux.processes import opened
 
     provider, _ = provider_of(code)
