@@ -227,7 +227,7 @@ class Deciding:
         await self._tell(op)
         if op.kind is Kind.CAPTURE and not self.absorbing:
             await self.after_capture()
-        if self.order.open == 0:
+        if self.order.authorised is not None and self.order.open == 0:
             await store.drop_timers(self.tx, self.order.id, "expiry", "expiry_notice")
 
     async def _count(self, op: Operation) -> None:

@@ -10,7 +10,7 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.orders import reports, store
 from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, named
-from paymux.orders.model import Initiator, Kind, Operation
+from paymux.orders.model import Initiator, Kind, Operation, Status
 
 log = structlog.get_logger()
 MOVES = {Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND}
@@ -41,7 +41,8 @@ def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
             await desk.watch()
             return
         await desk.succeeded(op, answer.session)
-        await store.drop_timers(desk.tx, desk.order.id, "create")
+        if desk.order.status is not Status.INITIATED:
+            await store.drop_timers(desk.tx, desk.order.id, "create")
         if not await desk.outcome("redirect"):
             await desk.timer("deadline", deadline_of(desk.order))
             if desk.facts.capabilities.status:
