@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long lint lock bench docs browser clean
+.PHONY: run test test-long lint lock bench torture docs browser clean
 
 run: .venv/run.installed
 	@PAYMUX_STOP_WITH=$$PPID exec $(BIN)/paymux dev
@@ -41,6 +41,10 @@ lint: .venv/dev.installed
 
 bench: .venv/dev.installed
 	$(BIN)/python -m bench.run
+
+# MINUTES=60 SEED=2 make torture: traffic while everything dies, then an audit; exits 1 on any breach.
+torture: .venv/dev.installed
+	$(BIN)/python -m bench.torture --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
 
 docs: .venv/run.installed
 	$(BIN)/python -m docs.generate
