@@ -41,6 +41,8 @@ async def run_timer(core: Core, payload: str) -> None:
     order_id, what, subject = payload.split("|", 2)
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
+        # Under the order's lock: a decision that drops this timer right now must not find it set again afterwards.
+        order = await store.lock_order(tx, order_id)
         due = await store.timer_due(tx, order_id, what, subject)
         if due is None:
             return
@@ -49,7 +51,6 @@ async def run_timer(core: Core, payload: str) -> None:
             return
         # Should we die at it, it comes again.
         await store.set_timer(tx, order_id, what, now + timedelta(seconds=core.settings.lease + 2), now, subject)
-        order = await store.order_by_id(tx, order_id)
     if what == "operation":
         await _operation(core, order_id, subject)
     else:
@@ -183,6 +184,9 @@ async def _put_off(core: Core, asked: _Asked, by: str) -> bool:
 
     async def look(desk: Deciding) -> None:
         nonlocal put_off
+        if desk.order.status.final:
+            put_off = True  # it ended while the provider was asked
+            return
         put_off = await _waits(desk, by)
         completed = isinstance(asked.report, c.Pending) and asked.report.completed
         held = by == "SYSTEM" and chosen_deadline(desk.order) is None and (completed or desk.order.underway)
