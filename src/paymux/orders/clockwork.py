@@ -115,10 +115,9 @@ async def _poll(core: Core, order: Order) -> None:
             await store.drop_timers(desk.tx, order.id, "poll")
             return
         since = order.completed_at or order.checkout_expires_at or order.created_at
-        slow = (
-            desk.now - since > timedelta(seconds=facts.times.decides_within)
-            and order.polls >= settling.ASKED_BEFORE_LATE
-        )
+        # An installation that was down itself finds everything late: without an answer it asks a few times more.
+        told = asked.report is not None or order.polls >= settling.ASKED_BEFORE_LATE
+        slow = told and desk.now - since > timedelta(seconds=facts.times.decides_within)
         await desk.change(polls=order.polls + 1)
         await desk.timer("poll", desk.now + (timedelta(hours=1) if slow else backoff(order.polls + 1)))
         if slow and order.completed_at is not None and not order.status.final:

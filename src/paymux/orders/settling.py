@@ -15,6 +15,7 @@ from paymux.orders.model import Initiator, Kind, Operation, Status
 log = structlog.get_logger()
 MOVES = {Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND}
 ASKED_BEFORE_LATE = 3
+UNDERWAY = "underway"
 Settle = Callable[[Deciding], Awaitable[None]]
 
 
@@ -71,7 +72,7 @@ def reported(op: Operation, report: c.Report) -> Settle:
             await store.update_operation(desk.tx, current, desk.now, calls=0, holder=None)
             await store.drop_timers(desk.tx, desk.order.id, "operation", subject=op.id)
         else:
-            await _wait(desk, current, "underway")
+            await _wait(desk, current, UNDERWAY)
 
     return settle
 
@@ -85,7 +86,7 @@ def moved(op: Operation, result: c.MoveResult) -> Settle:
             await desk.succeeded(current, result.provider_id)
         elif current.pending:
             current = await store.update_operation(desk.tx, current, desk.now, provider_id=result.provider_id)
-            await _wait(desk, current, "underway")
+            await _wait(desk, current, UNDERWAY)
 
     return settle
 
@@ -100,7 +101,7 @@ def found(op: Operation, move: c.ProviderMove) -> Settle:
         elif move.status is c.MoveStatus.FAILED:
             await desk.failed(current, "provider_refused", move.reason or "refused by the provider")
         else:
-            await _wait(desk, current, "underway")
+            await _wait(desk, current, UNDERWAY)
 
     return settle
 
@@ -172,8 +173,10 @@ async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
     if not op.pending:
         return
     slow = desk.now - op.created_at > timedelta(seconds=desk.facts.times.decides_within)
-    # An installation that was down itself finds everything late: it asks a few times before it calls a person.
-    late = slow and op.kind is not Kind.CREATE and op.asks >= ASKED_BEFORE_LATE
+    # An installation that was down itself finds everything late: unless the provider has just said that it still
+    # decides, it asks a few times before it calls a person.
+    told = reason == UNDERWAY or op.asks >= ASKED_BEFORE_LATE
+    late = slow and told and op.kind is not Kind.CREATE
     await store.update_operation(
         desk.tx, op, desk.now, asks=op.asks + 1, holder=None, needs_review=op.needs_review or late
     )

@@ -1,0 +1,147 @@
+"""U3: what software can't settle is announced, counted, listed, and settled by a person through `decide`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paymux.orders import review
+from tests.conftest import Eventually
+from tests.installation import Installation, Merchant, Shopper
+from tests.orders.conftest import Till
+from tests.orders.test_statuses import paid
+
+
+async def undecided(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually, **changes: Any
+) -> str:
+    """An order that its shopper completed, and that its provider has not decided for longer than it says it takes."""
+    opened = await merchant.creates("CONFIRMTILL", **changes)
+    reference = str(opened["orderReference"])
+    query = await shopper.pays(opened["redirectUrl"], "pending")
+    assert query["status"] == "PENDING"
+    await installation.advance(7_201)
+
+    async def listed() -> bool:
+        return (await merchant.details(reference))["needsReview"] is not None
+
+    await eventually(listed)
+    return reference
+
+
+async def test_an_order_undecided_for_too_long_is_announced_counted_listed_and_asked_about_hourly(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually, tills: Till
+) -> None:
+    """field.md threads 6 and 15: stuck in processing, or failed after the last poll."""
+    reference = await undecided(installation, merchant, shopper, eventually)
+    details = await merchant.details(reference)
+    assert (details["status"], details["needsReview"]) == ("PENDING", "the provider has not decided for too long")
+    assert details["nextStep"]["what"] in ("poll", "deadline")
+
+    async def told() -> Any:
+        return installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")
+
+    [event] = await eventually(told)
+    assert event["data"]["needsReview"] == details["needsReview"]
+    ready = await installation.call("GET", f"{merchant.base}/readyz?verbose")
+    assert ready.body["ordersToReview"] >= 1
+    [row] = [row for row in await review.listed(installation.core) if row["orderReference"] == reference]
+    assert (row["status"], row["reason"]) == ("PENDING", details["needsReview"])
+    assert f"paymux review resolve {reference}" in row["settle"]
+
+    before = tills["CONFIRMTILL"].count("status", reference)
+    await installation.advance(3_601)
+
+    async def asked() -> bool:
+        return bool(tills["CONFIRMTILL"].count("status", reference) > before)
+
+    await eventually(asked)
+    assert len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 1
+
+
+async def test_a_late_decision_takes_the_order_off_the_list(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    reference = await undecided(installation, merchant, shopper, eventually)
+    await installation.settle(reference, "decline")
+
+    async def decided() -> bool:
+        return bool((await merchant.status(reference))["status"] == "DECLINED")
+
+    await eventually(decided)
+    assert (await merchant.details(reference))["needsReview"] is None
+    assert reference not in [row["orderReference"] for row in await review.listed(installation.core)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "capture"), [("succeeded", "SUCCESSFUL", "CAPTURED"), ("failed", "DECLINED", None)]
+)
+async def test_a_person_settles_an_undecided_order_as_the_provider_would(
+    outcome: str, status: str, capture: str | None, installation: Installation, merchant: Merchant, shopper: Shopper,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    reference = await undecided(installation, merchant, shopper, eventually)
+    row = await review.resolve(installation.core, reference, outcome, "Ada asked their support, case 17", "")
+    assert (row["status"], row["reason"]) == (status, None)
+    shown = await merchant.status(reference)
+    assert (shown["status"], shown["captureStatus"]) == (status, capture)
+
+    async def told() -> Any:
+        return installation.inbox.events(reference, "ORDER_ASYNC_CALLBACK")
+
+    [event] = await eventually(told)
+    assert event["data"]["status"] == status
+    async with installation.database.connection() as held:
+        noted = await held.fetchval(
+            "SELECT e.detail FROM order_events e JOIN orders o ON o.id = order_id"
+            " WHERE o.reference = $1 AND e.kind = 'resolved'",
+            reference,
+        )
+    assert noted == {"as": outcome, "note": "Ada asked their support, case 17"}
+
+
+async def test_two_unknown_refunds_are_settled_one_by_one(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    reference = await paid(merchant, shopper, "BLINDTILL")
+    await installation.fault("blindtill", "refund", "timeout_before", reference, times=2)
+    for name, amount in (("R-1", "30"), ("R-2", "40")):
+        assert (await merchant.refunds(reference, amount, name)).body["refundStatus"] == "PENDING"
+    row = await review.resolve(installation.core, reference, "succeeded", "seen in their portal", "demo-merchant")
+    assert [waiting["reference"] for waiting in row["waiting"]] == ["R-2"]
+    assert row["reason"] == "nobody knows whether the refund R-2 happened: ask the provider"
+    row = await review.resolve(installation.core, reference, "failed", "not in their portal", "demo-merchant")
+    assert (row["waiting"], row["reason"]) == ([], None)
+    details = await merchant.details(reference)
+    assert [refund["status"] for refund in details["refunds"]] == ["SUCCESSFUL", "FAILED"]
+    assert details["refundedAmount"] == "30"
+    assert (await merchant.refunds(reference, "70", "R-3")).status == 201
+
+
+async def test_what_can_not_be_resolved_is_refused_with_a_sentence(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    reference = await paid(merchant, shopper, "SALESTILL")
+    for asked, said in (
+        ((reference, "succeeded", "x", ""), "needs review"),
+        ((reference, "maybe", "x", ""), "--as must be"),
+        ((reference, "failed", "x", "nobody"), "There is no merchant nobody"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            await review.resolve(installation.core, *asked)
+
+
+async def test_a_payment_that_was_not_this_orders_can_not_be_resolved_as_paid(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    from tests.orders.test_trust import tampered
+
+    opened = await merchant.creates("PLANPAY_AU")
+    reference = opened["orderReference"]
+    await tampered(installation, opened["redirectUrl"], amount="1")
+    await shopper.pays(opened["redirectUrl"])
+    with pytest.raises(ValueError, match="given back"):
+        await review.resolve(installation.core, reference, "succeeded", "x", "")
+    row = await review.resolve(installation.core, reference, "failed", "x", "")
+    assert (row["status"], row["reason"]) == ("DECLINED", None)
