@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 
@@ -37,17 +37,17 @@ CREATE_TRIES = 3
 
 
 async def run_timer(core: Core, payload: str) -> None:
-    """Do what is due for an order. Payload: `order id|what|subject`. Not due any more: nothing."""
-    order_id, what, subject = payload.split("|", 2)
+    """Do what is due for an order. Payload: `order id|what|subject|when`. Not due any more, or at another time: nothing."""
+    order_id, what, subject, when = payload.split("|")
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         # Under the order's lock: a decision that drops this timer right now must not find it set again afterwards.
         order = await store.lock_order(tx, order_id)
         due = await store.timer_due(tx, order_id, what, subject)
-        if due is None:
-            return
+        if due != datetime.fromisoformat(when):
+            return  # whoever moved it has enqueued a job of its own
         if due > now:
-            await store.set_timer(tx, order_id, what, due, now, subject)
+            await store.wake(tx, order_id, {(what, subject): due}, now)
             return
         # Should we die at it, it comes again.
         await store.set_timer(tx, order_id, what, now + timedelta(seconds=core.settings.lease + 2), now, subject)

@@ -206,9 +206,10 @@ async def set_timer(tx: Connection, order_id: str, what: str, due: datetime, now
 
 
 async def wake(tx: Connection, order_id: str, timers: Mapping[tuple[str, str], datetime], now: datetime) -> None:
-    """The jobs that wake noted timers, by what and subject, when each is due."""
+    """The jobs that wake noted timers, by what and subject, when each is due. A job names the time it is for."""
     await jobs.enqueue_many(
-        tx, "order_timer", [f"{order_id}|{what}|{subject}" for what, subject in timers],
+        tx, "order_timer",
+        [f"{order_id}|{what}|{subject}|{due.isoformat()}" for (what, subject), due in timers.items()],
         [max(due - now, timedelta(0)) for due in timers.values()],
     )  # fmt: skip
 
