@@ -1,0 +1,74 @@
+"""Whatever merchants, shoppers, providers, networks and clocks do: the money agrees and every order ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, given, note, settings
+
+from paymux.platform import jobs
+from tests.installation import Installation
+from tests.properties.judgement import judge
+from tests.properties.player import Player
+from tests.properties.stories import Story, stories
+
+# Defects that nobody sees from outside, for a job is tried again.
+SILENT_DEFECTS = {"job.failed", "connector.failed", "worker.interrupted"}
+OFTEN = settings(
+    deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@pytest.fixture(scope="module")
+async def lively(
+    new_database: Callable[[], Awaitable[str]], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """An installation that looks at its queue all the time: a story moves the clock often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "NOTICE", timedelta(milliseconds=25))
+        running = Installation(tmp_path_factory.mktemp("home"), await new_database())
+        await running.start()
+        yield running
+        await running.stop()
+
+
+async def tell(installation: Installation, story: Story) -> None:
+    """Play a story and judge it; print it when something is wrong."""
+    note(str(story))
+    with structlog.testing.capture_logs([structlog.processors.format_exc_info]) as logs:
+        player = Player(installation, story)
+        try:
+            await player.play()
+            await judge(player)
+        except BaseException:
+            for life in player.lives:
+                note(f"{life.reference}: {await installation.merchant.details(life.reference)}")
+                note(f"{life.reference} at the provider: {installation.ledger(life.reference)}")
+            raise
+    silent = [entry for entry in logs if entry["event"] in SILENT_DEFECTS]
+    assert not silent, silent
+
+
+@given(story=stories(steps=8))
+@settings(OFTEN, max_examples=25, derandomize=True, database=None)
+async def test_the_money_agrees_and_every_order_ends(lively: Installation, story: Story) -> None:
+    await tell(lively, story)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7_200)
+@given(story=stories(steps=20, slow=True))
+@settings(OFTEN, max_examples=400)
+async def test_the_money_agrees_and_every_order_ends_in_long_stories(lively: Installation, story: Story) -> None:
+    await tell(lively, story)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7_200)
+@given(story=stories(steps=14, races=True))
+@settings(OFTEN, max_examples=400, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
+async def test_the_money_agrees_and_every_order_ends_in_stories_with_races(lively: Installation, story: Story) -> None:
+    await tell(lively, story)
