@@ -131,13 +131,16 @@ async def settled(core: Core, order: Order) -> Order:
     while not order.status.final and asyncio.get_running_loop().time() < ends:
         async with core.database.transaction() as tx:
             order = await store.order_by_id(tx, order.id)
-            busy = [
-                op for op in await store.operations(tx, order.id)
-                if op.pending and op.kind in MONEY and await store.leased(tx, op)
-            ]  # fmt: skip
-        if order.status.final or not busy:
+            money = [op for op in await store.operations(tx, order.id) if op.pending and op.kind in MONEY]
+            busy = [op for op in money if await store.leased(tx, op)]
+        # Whoever claimed a capture a moment ago may not have got to its call yet: the first to take its lease calls.
+        fresh = [op for op in money if op.kind is Kind.CAPTURE and op.calls == op.asks == 0]
+        if order.status.final or not (busy or fresh):
             break
-        await asyncio.sleep(0.1)
+        for op in fresh:
+            await run_operation(core, op.id)
+        if not fresh:
+            await asyncio.sleep(0.1)
     return order
 
 
