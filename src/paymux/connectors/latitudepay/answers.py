@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from paymux.connectors.contract import NotThere, Refused
-from paymux.platform.http import Answer, Unclear
+from paymux.connectors.reading import read_or_empty
+from paymux.platform.http import Answer
 
 
 def _moment(given: Any) -> datetime | None:
@@ -66,29 +67,8 @@ class _Error(_Said):
     error: str = ""
 
 
-S = TypeVar("S", bound=_Said)
-
-
-def read(model: type[S], answer: Answer) -> S:
-    """An answer's body as a model. Raises Unclear for anything else."""
-    try:
-        return model.model_validate(answer.json())
-    except ValidationError as fault:
-        wrong = ", ".join(".".join(map(str, error["loc"])) or "body" for error in fault.errors()[:5])
-        raise Unclear(f"answer {answer.status} can't be read: {wrong}") from fault
-
-
-def raw(answer: Answer) -> dict[str, Any] | None:
-    """The provider's own answer, where it is an object."""
-    body = answer.json()
-    return body if isinstance(body, dict) else None
-
-
 def refusal(answer: Answer) -> Refused:
     """What a 4xx says."""
-    try:
-        said = _Error.model_validate(answer.json())
-    except (Unclear, ValidationError):
-        said = _Error()
+    said = read_or_empty(_Error, answer)
     kind = NotThere if answer.status == 404 else Refused
     return kind(said.error or f"LatitudePay refused with {answer.status}", str(answer.status))

@@ -12,8 +12,6 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,6 +20,7 @@ from urllib.parse import quote
 
 import simplejson
 
+from paymux.connectors import amounts
 from paymux.connectors.contract import (
     Address,
     Ask,
@@ -31,7 +30,6 @@ from paymux.connectors.contract import (
     EventReading,
     Forged,
     Incoming,
-    Item,
     Move,
     Moved,
     MoveResult,
@@ -39,21 +37,13 @@ from paymux.connectors.contract import (
     Paid,
     Pending,
     Redirect,
-    Refused,
     Report,
 )
-from paymux.connectors.latitudepay.answers import (
-    AccessToken,
-    Limits,
-    Refunded,
-    Sale,
-    SaleStatus,
-    raw,
-    read,
-    refusal,
-)
+from paymux.connectors.latitudepay.answers import AccessToken, Limits, Refunded, Sale, SaleStatus, refusal
 from paymux.connectors.provider_http import basic
-from paymux.money import InexactAmount, Money, exact, fits, minor_units
+from paymux.connectors.reading import raw, read
+from paymux.connectors.signing import hmac_hex, same
+from paymux.money import Money, exact
 from paymux.platform.http import Answer, NotSent, Unclear
 
 # The words that decide, of the signed result and of the status. Any other one is asked about again.
@@ -175,11 +165,11 @@ class LatitudePay(Connector):
         if any(name not in query for name in (*_SIGNED, "signature")):
             raise Forged("a signed field is missing")
         told = _Told(*(query[name] for name in _SIGNED))
-        given, secret = query["signature"].encode("utf-8", "replace"), self.credentials["client_secret"]
+        secret = self.credentials["client_secret"]
         # The official plugin checks the values in JSON's escaped form, another client the plain ones: either
         # proves that the sender has the secret.
         forms = (_glued(told._asdict()), "".join(name + value for name, value in told._asdict().items()))
-        if not any(hmac.compare_digest(_signature(form, secret).encode(), given) for form in forms):
+        if not any(same(query["signature"], _signature(form, secret)) for form in forms):
             raise Forged("wrong signature")
         return told
 
@@ -199,7 +189,7 @@ def _glued(value: Any) -> str:
 
 def _signature(glued: str, secret: str) -> str:
     bare = re.sub(r"\s", "", glued, flags=re.ASCII)
-    return hmac.new(secret.encode(), base64.b64encode(bare.encode("utf-8", "replace")), hashlib.sha256).hexdigest()
+    return hmac_hex(secret, base64.b64encode(bare.encode("utf-8", "replace")))
 
 
 # -- what is sent -----------------------------------------------------------------------------
@@ -223,7 +213,7 @@ def _sale(order: OrderToPay) -> dict[str, Any]:
         },
         "shippingAddress": _address(order.delivery, order.billing) if order.delivery else billing,
         "billingAddress": billing,
-        "products": [_product(item, currency) for item in order.items],
+        "products": [_product(line) for line in amounts.lines(order)],
         "taxAmount": _money(Money(order.tax, currency)),
         "shippingLines": [],
     }  # fmt: skip
@@ -246,19 +236,14 @@ def _address(given: Address, otherwise: Address) -> dict[str, str]:
     }
 
 
-def _product(item: Item, currency: str) -> dict[str, Any]:
-    sayable = fits(item.unit_price, minor_units(currency)) and item.unit_price * item.quantity == item.total
-    quantity, price = (item.quantity, item.unit_price) if sayable else (1, item.total)
-    product = {"name": _text(item.name) or "Item", "price": _money(Money(price, currency)), "quantity": quantity}
-    sku = _text(item.sku)
+def _product(line: amounts.Line) -> dict[str, Any]:
+    product = {"name": _text(line.name) or "Item", "price": _money(line.unit), "quantity": line.quantity}
+    sku = _text(line.sku)
     return {**product, **({"sku": sku} if sku else {}), "taxIncluded": False}
 
 
 def _money(money: Money) -> dict[str, Any]:
-    try:
-        return {"amount": exact(Decimal(money.text)), "currency": money.currency}
-    except InexactAmount as no:
-        raise Refused(str(no), "inexact_amount") from no
+    return {"amount": exact(Decimal(amounts.text(money))), "currency": money.currency}
 
 
 def _text(given: str) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from paymux.connectors.contract import MoveKind, NotThere, ProviderMove, Refused
+from paymux.connectors.reading import read, read_or_empty
 from paymux.platform.database import from_json
-from paymux.platform.http import Answer, Unclear
-
-_SHOWN_FAULTS = 5
+from paymux.platform.http import Answer
 
 
 def _no_flag(amount: Any) -> Any:
@@ -160,25 +159,17 @@ class _Error(_Said):
         return self.error or "; ".join(f"{fault.field} {fault.message or fault.code}".strip() for fault in self.errors)
 
 
-S = TypeVar("S", bound=_Said)
-_WEBHOOKS = TypeAdapter(list[Webhook])
+def _listed(said: Any) -> Any:
+    return [] if said is None else [said] if isinstance(said, dict) else said
 
 
-def read(model: type[S], answer: Answer) -> S:
-    """An answer's body as a model. Raises Unclear for anything else."""
-    try:
-        return model.model_validate(answer.json())
-    except ValidationError as fault:
-        raise Unclear(f"answer {answer.status} can't be read: {_wrong(fault)}") from fault
+class _Webhooks(RootModel[Annotated[list[Webhook], BeforeValidator(_listed)]]):
+    """Tabby answers `null` for none, and its specification shows a single one bare."""
 
 
 def read_webhooks(answer: Answer) -> list[Webhook]:
-    """The registered webhooks; Tabby answers `null` for none, and its specification shows a single one bare."""
-    body = answer.json()
-    try:
-        return _WEBHOOKS.validate_python([] if body is None else [body] if isinstance(body, dict) else body)
-    except ValidationError as fault:
-        raise Unclear(f"answer {answer.status} can't be read: {_wrong(fault)}") from fault
+    """The registered webhooks. Raises Unclear for anything else."""
+    return read(_Webhooks, answer).root
 
 
 def read_event(body: bytes) -> tuple[Payment, dict[str, Any]]:
@@ -187,21 +178,8 @@ def read_event(body: bytes) -> tuple[Payment, dict[str, Any]]:
     return Payment.model_validate(content), content
 
 
-def raw(answer: Answer) -> dict[str, Any] | None:
-    """Tabby's own answer, where it is an object."""
-    body = answer.json()
-    return body if isinstance(body, dict) else None
-
-
 def refusal(answer: Answer) -> Refused:
     """What a 4xx says; a 404 may have a bare string as its body. `error` is for logs, `errorType` is the code."""
-    try:
-        said = _Error.model_validate(answer.json())
-    except (Unclear, ValidationError):
-        said = _Error()
+    said = read_or_empty(_Error, answer)
     kind = NotThere if answer.status == 404 else Refused
     return kind(said.sentence or f"Tabby refused with {answer.status}", said.errorType or str(answer.status))
-
-
-def _wrong(fault: ValidationError) -> str:
-    return ", ".join(".".join(map(str, error["loc"])) or "body" for error in fault.errors()[:_SHOWN_FAULTS])

@@ -12,13 +12,13 @@ Amounts are decimal strings in major units. Sources: see provider.toml.
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from paymux.connectors.amounts import Line, lines, text
 from paymux.connectors.contract import (
     Ask,
     Checkout,
@@ -28,7 +28,6 @@ from paymux.connectors.contract import (
     Expired,
     Forged,
     Incoming,
-    Item,
     Move,
     Moved,
     MoveResult,
@@ -36,21 +35,20 @@ from paymux.connectors.contract import (
     Paid,
     Pending,
     Redirect,
-    Refused,
     Report,
 )
+from paymux.connectors.reading import decided, raw, read
+from paymux.connectors.signing import same
 from paymux.connectors.tabby.answers import (
     Entry,
     Payment,
     Session,
     Webhook,
-    raw,
-    read,
     read_event,
     read_webhooks,
     refusal,
 )
-from paymux.money import InexactAmount, Money, fits, minor_units
+from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
 
 _CHECKOUT, _PAYMENTS, _WEBHOOKS = "/api/v2/checkout", "/api/v2/payments", "/api/v1/webhooks"
@@ -99,8 +97,7 @@ class Tabby(Connector):
         Tabby gives its webhooks no id.
         """
         name, value = self.credentials["webhook_header"].lower(), self.credentials["webhook_secret"]
-        said = event.headers.get(name, "")
-        if not value or not hmac.compare_digest(said.encode("utf-8", "surrogateescape"), value.encode()):
+        if not same(event.headers.get(name), value):
             raise Forged("the registered header is missing or has another value")
         try:
             read_event(event.body)
@@ -118,7 +115,7 @@ class Tabby(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all; all that is left closes the payment."""
-        body = {"amount": _text(move.amount), "reference_id": move.key}
+        body = {"amount": text(move.amount), "reference_id": move.key}
         answer = _accepted(await self._send("POST", f"{_payment(checkout)}/captures", body))
         return _moved(read(Payment, answer).captures, move, answer)
 
@@ -132,7 +129,7 @@ class Tabby(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money of a closed payment; refused while a part of it is still open, or disputed."""
-        body = {"amount": _text(move.amount), "reference_id": move.key}
+        body = {"amount": text(move.amount), "reference_id": move.key}
         if move.description:
             body["reason"] = move.description[:_MAX_TEXT]
         answer = _accepted(await self._send("POST", f"{_payment(checkout)}/refunds", body))
@@ -180,7 +177,7 @@ def _session(order: OrderToPay, merchant_code: str) -> dict[str, Any]:
     places = [place for place in (order.delivery, order.billing) if place and place.city and place.street]
     place = places[0] if places else order.billing
     payment = {
-        "amount": _text(order.total),
+        "amount": text(order.total),
         "currency": currency,
         "buyer": {
             "name": f"{order.customer.first_name} {order.customer.last_name}".strip()[:_MAX_TEXT],
@@ -195,10 +192,10 @@ def _session(order: OrderToPay, merchant_code: str) -> dict[str, Any]:
         "order": {
             "reference_id": order.reference,
             "updated_at": _moment(order.created_at),
-            "tax_amount": _text(Money(order.tax, currency)),
-            "shipping_amount": _text(Money(order.shipping, currency)),
-            "discount_amount": _text(Money(order.discount, currency)),
-            "items": [_item(item, currency, category) for item in order.items],
+            "tax_amount": text(Money(order.tax, currency)),
+            "shipping_amount": text(Money(order.shipping, currency)),
+            "discount_amount": text(Money(order.discount, currency)),
+            "items": [_item(line, category) for line in lines(order)],
         },
         # Whom the merchant says nothing of is a new customer.
         "buyer_history": {
@@ -215,19 +212,10 @@ def _session(order: OrderToPay, merchant_code: str) -> dict[str, Any]:
     }
 
 
-def _item(item: Item, currency: str, category: str) -> dict[str, Any]:
-    exact = fits(item.unit_price, minor_units(currency)) and item.unit_price * item.quantity == item.total
-    quantity, price = (item.quantity, item.unit_price) if exact else (1, item.total)
-    line = {"title": item.name[:_MAX_TEXT], "quantity": quantity, "unit_price": _text(Money(price, currency)),
+def _item(line: Line, category: str) -> dict[str, Any]:
+    item = {"title": line.name[:_MAX_TEXT], "quantity": line.quantity, "unit_price": text(line.unit),
             "category": category}  # fmt: skip
-    return {**line, "reference_id": item.sku[:_MAX_TEXT]} if item.sku else line
-
-
-def _text(money: Money) -> str:
-    try:
-        return money.text
-    except InexactAmount as no:
-        raise Refused(str(no), "inexact_amount") from no
+    return {**item, "reference_id": line.sku[:_MAX_TEXT]} if line.sku else item
 
 
 def _moment(moment: datetime) -> str:
@@ -239,10 +227,8 @@ def _moment(moment: datetime) -> str:
 
 def _accepted(answer: Answer) -> Answer:
     """A 2xx answer. Raises Refused for a 4xx and Unclear for what Tabby never answers."""
-    if 400 <= answer.status < 500:
+    if decided(answer).status >= 400:
         raise refusal(answer)
-    if not 200 <= answer.status < 300:
-        raise Unclear(f"answer {answer.status}")
     return answer
 
 
