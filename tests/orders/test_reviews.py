@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from typing import Any
 
 import pytest
@@ -145,3 +148,34 @@ async def test_a_payment_that_was_not_this_orders_can_not_be_resolved_as_paid(
         await review.resolve(installation.core, reference, "succeeded", "x", "")
     row = await review.resolve(installation.core, reference, "failed", "x", "")
     assert (row["status"], row["reason"]) == ("DECLINED", None)
+
+
+async def test_the_commands_list_and_resolve(installation: Installation, merchant: Merchant, shopper: Shopper) -> None:
+    from tests.orders.test_trust import tampered
+
+    opened = await merchant.creates("PLANPAY_AU")
+    reference = opened["orderReference"]
+    await tampered(installation, opened["redirectUrl"], amount="1")
+    await shopper.pays(opened["redirectUrl"])
+
+    listed = json.loads(await _command(installation, "list", "--json"))
+    [row] = [row for row in listed if row["orderReference"] == reference]
+    assert row["reason"] == "the provider reports a payment with another amount"
+    words = ("resolve", reference, "--as", "failed", "--note", "seen in their portal", "--merchant", "demo-merchant")
+    assert await _command(installation, *words) == f"{reference} is DECLINED.\n"
+    assert (await merchant.status(reference))["status"] == "DECLINED"
+
+
+async def _command(installation: Installation, *words: str) -> str:
+    """What `paymux review …` prints when it is run beside the installation."""
+    settings = installation.settings
+    environment = {
+        "PATH": "", "PAYMUX_DATABASE_URL": settings.database_url, "PAYMUX_HOME": str(settings.home),
+        "PAYMUX_LOG_LEVEL": "ERROR", "PAYMUX_SANDBOX_PORT": str(settings.sandbox_port),
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "paymux", "review", *words, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode()
