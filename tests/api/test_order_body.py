@@ -183,7 +183,7 @@ async def test_faults_of_every_kind_are_told_at_once(merchant: Merchant, holds: 
 
 async def test_a_field_that_is_wrong_under_both_its_spellings_is_a_400(merchant: Merchant) -> None:
     for names in (("dynamicRedirectUrl", "dynamicRedirectURL"), ("checkoutSessionTimeout", "checkoutTimeout")):
-        answer = await merchant.post("/orders", merchant.order("PLANPAY_AU") | dict.fromkeys(names, ["x"]))
+        answer = await merchant.post("/orders", merchant.order("PLANPAY_AU") | {name: ["x"] for name in names})
         assert answer.status == 400
         assert [said.split(" ")[0] for said in answer.body["message"]] == list(names)
 
@@ -269,7 +269,7 @@ async def test_the_specifications_own_sample_is_taken(merchant: Merchant, instal
         "bnplProvider": "LATITUDEPAY_AU", "locale": "en_AU", "customerToken": "", "orderReference": "LP000_OrderID",
         "orderAmount": Decimal("144.89"), "taxAmount": Decimal("6.9"), "shippingAmount": Decimal("7.99"), "discountAmount": 0,
         "purchaseCountry": "AU", "purchaseCurrency": "AUD",
-        "orderItems": [{"name": "Optty Striped Dress Shirt", "quantity": 1, "sku": "69309284M-1", "unitPrice": 130, "totalAmount": 130}],
+        "orderItems": [ITEM | {"name": "Optty Striped Dress Shirt", "sku": "69309284M-1", "unitPrice": 130, "totalAmount": 130}],
         "customer": who, "billingAddress": address, "shippingAddress": address, "shippingType": "normal",
         "shippingMethod": "store pick-up", "dynamicRedirectUrl": "https://shop.example/return",
         "dynamicCallbackUrl": "https://shop.example/callback", "cancellationTimeout": 2880,

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pydantic.json_schema import models_json_schema
 
-from paymux.api.documents import DESCRIBED
+from paymux.api import examples
+from paymux.api.documents import DESCRIBED, JSON
 from paymux.connectors.registry import all_codes
 
 router = APIRouter(include_in_schema=False)
@@ -48,8 +49,12 @@ def _complete(document: dict[str, Any]) -> None:
     parts["schemas"]["CreateOrder"]["properties"]["bnplProvider"]["enum"] = sorted(all_codes())
     for path in document["paths"].values():
         for operation in path.values():
-            # FastAPI's own 422, which nothing here ever answers.
             responses = operation["responses"]
+            if operation["operationId"] in examples.ANSWERS:
+                # As written: FastAPI leaves out what is null.
+                good = next(said for status, said in responses.items() if status.startswith("2"))
+                good["content"][JSON]["example"] = examples.ANSWERS[operation["operationId"]]
+            # FastAPI's own 422, which nothing here ever answers.
             if "HTTPValidationError" in json.dumps(responses.get("422", "")):
                 del responses["422"]
 

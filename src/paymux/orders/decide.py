@@ -14,10 +14,11 @@ from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
-from paymux.orders import payment_tokens, store, views
+from paymux.orders import event_store, payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.orders.transitions import transition
+from paymux.platform import jobs
 from paymux.platform.database import Connection, to_json
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ FIRST_POLL = timedelta(seconds=30)
 LAST_POLL = timedelta(seconds=600)
 DEFAULT_DEADLINE = timedelta(hours=24)
 EXPIRY_NOTICE = timedelta(hours=24)
+EVENTS_WAIT = timedelta(hours=24)
 LATE = "the provider has not decided for too long"
 EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDATE", Kind.REFUND: "REFUND_CALLBACK",
             Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
@@ -364,7 +366,15 @@ async def deciding(core: Core, order_id: str, source: str, work: Callable[[Decid
         await _audit(desk, order)
         await desk.announce_changes(order)
         await desk.write()
+        await _wake_events(desk, order)
         return Decision(desk.order, tuple(desk.run))
+
+
+async def _wake_events(desk: Deciding, before: Order) -> None:
+    """An order that has become findable may be what an early event of its account was about (P1)."""
+    if (before.session, before.payment_id) != (desk.order.session, desk.order.payment_id):
+        early = await event_store.unmatched(desk.tx, desk.order.account_id, desk.now - EVENTS_WAIT)
+        await jobs.enqueue_many(desk.tx, "provider_event", [f"{number}|early" for number in early])
 
 
 async def _audit(desk: Deciding, before: Order) -> None:

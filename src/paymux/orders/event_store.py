@@ -33,6 +33,16 @@ async def event(tx: Connection, number: str) -> Record | None:
     return await tx.fetchrow("SELECT * FROM provider_events WHERE id = $1", number)
 
 
+async def unmatched(tx: Connection, account_id: str, since: datetime, limit: int = 20) -> list[str]:
+    """An account's latest events that have fitted no order yet."""
+    rows = await tx.fetch(
+        "SELECT id FROM provider_events WHERE account_id = $1 AND state = 'unmatched' AND received_at > $2"
+        " ORDER BY received_at DESC LIMIT $3",
+        account_id, since, limit,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
 async def settle(tx: Connection, number: str, state: str, order_id: str | None, fault: str | None) -> None:
     """Note what became of an event."""
     await tx.execute(

@@ -24,6 +24,7 @@ from paymux.platform.identifiers import new_id
 log = structlog.get_logger()
 _PROVEN = (EventKind.SIGNED, EventKind.HEADER)
 UNMATCHED_LIFE = timedelta(hours=24)
+LONGEST_ID = 200
 
 
 def _connector(core: Core, account: ProviderAccount) -> c.Connector:
@@ -36,20 +37,25 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         account = await accounts.account_by_event_key(tx, core.keyring, event_key)
-        if account is None:
+        if account is None or provider_of(account.code)[0].facts.events.kind is EventKind.NONE:
+            # A provider that sends none has no address either: nobody would ever read what came there.
             return None
         try:
             name = _connector(core, account).verify_event(event)
             verdict = "accepted"
         except c.Forged:
             name, verdict = None, "forged"
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+            # What its own connector can't even look at is not authentic.
+            log.warning("event.unreadable", provider=account.code, fault=type(fault).__name__)
+            name, verdict = None, "forged"
         digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
-        event_id = name if name and verdict == "accepted" else f"{verdict}:{digest}"
+        event_id = name if name and len(name) <= LONGEST_ID and "\0" not in name else f"{verdict}:{digest}"
         kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query),
                 "body": base64.b64encode(event.body).decode()}  # fmt: skip
         number = new_id("pev")
         new = await event_store.insert(
-            tx, number, account.id, event_id[:200], event.method,
+            tx, number, account.id, event_id, event.method,
             core.keyring.seal(to_json(kept), "provider-event"), verdict, now,
         )  # fmt: skip
         if new and verdict == "accepted":
@@ -57,8 +63,13 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
     return verdict == "accepted"
 
 
-async def run_event(core: Core, number: str) -> None:
-    """Decide on a stored event: the job behind `receive`."""
+async def run_event(core: Core, payload: str) -> None:
+    """Decide on a stored event: the job behind `receive`.
+
+    `payload` is the event's number; with `|early` behind it, it is tried once more because an order was decided, beside
+    the tries that go on every minute.
+    """
+    number, _, early = payload.partition("|")
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         row = await event_store.event(tx, number)
@@ -71,15 +82,17 @@ async def run_event(core: Core, number: str) -> None:
     )
     try:
         reading = _connector(core, account).read_event(event)
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         async with core.database.transaction() as tx:
             await event_store.settle(tx, number, "ignored", None, f"unreadable: {type(fault).__name__}")
         return
     async with core.database.transaction() as tx:
-        order = await store.find_order(tx, account.id, reading.session, reading.payment_id, reading.reference)
+        named = (reading.session, reading.payment_id, reading.reference)
+        # What PostgreSQL can't hold as text names no order.
+        order = await store.find_order(tx, account.id, *(one if one and "\0" not in one else None for one in named))
         if order is None:
             await event_store.settle(tx, number, "unmatched", None, "no order yet")
-            if now - row["received_at"] < UNMATCHED_LIFE:
+            if not early and now - row["received_at"] < UNMATCHED_LIFE:
                 await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
             return
     report = reading.report
