@@ -18,7 +18,17 @@ from yarl import URL
 
 from paymux.platform.database import from_json, to_json
 
-LIMIT = 60.0
+LIMIT = 120.0
+ORDER: dict[str, Any] = {
+    "orderReference": "KEPT-1", "bnplProvider": "AFTERPAY_AU", "purchaseCountry": "AU", "purchaseCurrency": "AUD",
+    "locale": "en_AU", "orderAmount": 100,
+    "orderItems": [{"name": "Shirt", "quantity": 1, "sku": "S-1", "unitPrice": 100, "totalAmount": 100}],
+    "customer": {"firstName": "Ada", "lastName": "Byron", "email": "ada@shop.example", "phoneNumber": "+61400000000"},
+    "billingAddress": {
+        "firstName": "Ada", "lastName": "Byron", "streetAddress": "1 High Street", "city": "Sydney", "state": "NSW",
+        "region": "NSW", "postalCode": "2000", "country": "AU",
+    },
+}  # fmt: skip
 # Runs a command as `paymux` does, and leaves behind which modules its process had loaded.
 _WATCHED = """
 import atexit, os, sys

@@ -16,8 +16,7 @@ from paymux import cli
 from paymux.platform.postgres import EmbeddedPostgres
 from paymux.platform.settings import Settings
 from tests.installation import free_port
-from tests.processes import call, environment_of, run, running, until
-from tests.test_dev import ORDER
+from tests.processes import ORDER, call, environment_of, run, running, until
 
 EVERYTHING = {f"PAYMUX_{name.upper()}" for name in Settings.model_fields}
 NEEDED = {

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from paymux.platform.encryption import KeyRing
 from tests.installation import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -186,6 +187,22 @@ def test_a_database_of_ours_is_used_and_left_running(tmp_path: Path, database_ur
     with running(tmp_path / "home", PAYMUX_DATABASE_URL=database_url) as dev:
         assert set(dev.family()) == {"dev", "serve", "worker", "sandbox"}
     assert not (tmp_path / "home" / "postgres").exists()
+
+
+def test_live_mode_on_the_embedded_database_runs_without_a_sandbox(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    KeyRing.load(keys, create=True)
+    dev = Dev(
+        tmp_path / "home", PAYMUX_MODE="live", PAYMUX_ALLOW_EMBEDDED="1", PAYMUX_KEYS_FILE=str(keys),
+        PAYMUX_PUBLIC_URL="https://pay.shop.example",
+    )  # fmt: skip
+    try:
+        until(lambda: "(live mode): https://pay.shop.example" in dev.text or dev.process.poll() is not None)
+        assert set(dev.family()) == {"dev", "serve", "worker", "postgres"}, dev.text
+        assert not (tmp_path / "home" / "sandbox").exists()
+        assert "demo" not in dev.text
+    finally:
+        dev.end()
 
 
 def test_a_child_that_never_starts_ends_it_all_with_its_reason(tmp_path: Path, database_url: str) -> None:
