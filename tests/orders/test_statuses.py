@@ -176,6 +176,21 @@ async def test_where_one_capture_is_allowed_a_partial_one_voids_the_rest(
     assert second.status == 400
 
 
+async def test_a_merchants_reference_that_looks_like_ours_does_not_keep_the_rest_open(
+    merchant: Merchant, shopper: Shopper, tills: Till
+) -> None:
+    reference = await paid(merchant, shopper, "ONECAPTURETILL", autoCapture=False)
+    tills["ONECAPTURETILL"].refuse.add("void")
+    assert (await merchant.voids(reference, "100", "release-rest")).status == 422
+    tills["ONECAPTURETILL"].refuse.clear()
+    assert (await merchant.captures(reference, "30", "C-1")).status == 201
+    details = await merchant.details(reference)
+    assert [(void["initiator"], void["status"]) for void in details["orderVoids"]] == [
+        ("MERCHANT", "FAILED"), ("SYSTEM", "SUCCESSFUL"),
+    ]  # fmt: skip
+    assert (details["captureStatus"], details["voidedAmount"]) == ("CAPTURED", "70")
+
+
 async def test_a_rest_that_the_provider_set_free_itself_is_not_voided_again(
     installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
 ) -> None:

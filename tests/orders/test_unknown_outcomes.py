@@ -186,6 +186,33 @@ async def _left_by_the_dead(installation: Installation, reference: str, name: st
     return op.id
 
 
+@pytest.mark.parametrize("fault", ["error_before", "error_after"])
+async def test_a_token_charge_with_no_answer_is_asked_about_and_repeated_only_if_it_never_arrived(
+    fault: str, installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    """field.md threads 2 and 19."""
+    agreed = await merchant.creates("PLANPAY_AU", getToken=True)
+    await shopper.pays(agreed["redirectUrl"])
+
+    async def token() -> Any:
+        events = installation.inbox.events(agreed["orderReference"], "ORDER_ASYNC_CALLBACK")
+        return events and events[0]["data"]["token"]
+
+    body = merchant.order("PLANPAY_AU", token=await eventually(token), customerPresent=False)
+    reference = body["orderReference"]
+    await installation.fault("generic", "charge_token", fault, reference)
+    await installation.fault("generic", "events", "no_event", reference)
+    answer = await merchant.post("/orders", body)
+    assert (answer.status, answer.body["paymentStatus"]) == (201, "pending")
+
+    async def charged() -> bool:
+        await installation.advance(31)
+        return bool((await merchant.status(reference))["status"] == "SUCCESSFUL")
+
+    await eventually(charged)
+    assert installation.ledger(reference) == [("authorize", 100), ("capture", 100)]
+
+
 # -- U2 ---------------------------------------------------------------------------------------------
 
 

@@ -186,13 +186,21 @@ class Deciding:
 
     async def claim_system(self, kind: Kind, amount: Decimal, reference: str, currency: str | None = None) -> None:
         """Claim an operation of our own, run after the commit, or by its timer if we die before."""
-        op = await store.claim(
-            self.tx, self.order, kind, self.now, reference=reference, amount=amount, initiator=Initiator.SYSTEM,
-            currency=currency,
-        )  # fmt: skip
+        op = await self._claim_unasked(kind, reference, amount=amount, initiator=Initiator.SYSTEM, currency=currency)
         if op is not None:
             await self.timer("operation", self.now + timedelta(seconds=5), op.id)
             self.run.append(op.id)
+
+    async def _claim_unasked(self, kind: Kind, reference: str, **more: Any) -> Operation | None:
+        """Claim what no merchant asked for, under a reference of ours; None when we have claimed it before."""
+        op = await store.claim(self.tx, self.order, kind, self.now, reference=reference, **more)
+        if op is not None:
+            return op
+        taken = await store.operation_by_reference(self.tx, self.order.id, kind, reference)
+        if taken is not None and taken.initiator is Initiator.MERCHANT:
+            # References are the merchant's to choose: one that looks like ours must not keep ours from being made.
+            return await self._claim_unasked(kind, f"system-{reference}"[:128], **more)
+        return None
 
     async def give_back(self) -> None:
         """Return whatever money an order that failed holds: void, else refund, else a person (T3)."""
@@ -295,10 +303,9 @@ class Deciding:
         currency: str | None = None,
     ) -> None:  # fmt: skip
         """Record a movement that nobody here claimed first: a sale's capture, or one made at the provider (T4)."""
-        op = await store.claim(
-            self.tx, self.order, kind, self.now, reference=reference, amount=amount, initiator=initiator,
-            provider_id=provider_id, currency=currency,
-        )  # fmt: skip
+        op = await self._claim_unasked(
+            kind, reference, amount=amount, initiator=initiator, provider_id=provider_id, currency=currency
+        )
         if op is not None:
             await self.succeeded(op, provider_id)
 
