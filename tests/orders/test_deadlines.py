@@ -176,6 +176,30 @@ async def test_the_cancellation_time_out_goes_on_after_completion_while_the_orde
     assert await eventually(lambda: ended(merchant, opened["orderReference"])) == "SYSTEM"
 
 
+async def test_a_time_out_ends_an_order_whose_fraud_check_is_still_open_and_what_is_paid_later_goes_back(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    till = tills["SALESTILL"]
+    opened = await merchant.creates("SALESTILL", checkoutSessionTimeout=600)
+    reference = opened["orderReference"]
+    till.checks = True
+    await shopper.pays(opened["redirectUrl"])
+    till.checks = False
+    await installation.advance(601)
+    assert await eventually(lambda: ended(merchant, reference)) == "SYSTEM"
+    # Longer than its checkout could have been paid: the provider still holds a payment.
+    await installation.advance(90_000)
+    await installation.fault("salestill", "events", "no_event", reference, times=9)
+    await installation.settle(reference, "approve")
+
+    async def given_back() -> bool:
+        await installation.advance(601)
+        return bool((await merchant.details(reference))["refundedAmount"] == "100")
+
+    await eventually(given_back)
+    assert installation.balance(reference) == 0
+
+
 async def test_without_time_outs_an_open_checkout_ends_after_a_day_and_a_completed_one_waits_for_its_provider(
     installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
 ) -> None:

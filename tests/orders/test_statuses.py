@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -286,6 +287,45 @@ async def test_an_authorisation_that_expires_before_its_automatic_capture_ends_t
     assert installation.balance(reference) == 0
 
 
+async def test_a_deadline_that_the_provider_moves_moves_here_too(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    reference = await paid(merchant, shopper, "SHORTTILL", autoCapture=False)
+    before, till = (await merchant.details(reference))["authorizedUntil"], tills["SHORTTILL"]
+    case = till.of(reference)
+    case.data["until"] = (installation.clock.now() + timedelta(days=5)).isoformat()
+    till.save(case)
+    await installation.advance(43_201)
+
+    async def moved() -> bool:
+        return bool((await merchant.details(reference))["authorizedUntil"] > before)
+
+    await eventually(moved)
+    assert (await merchant.details(reference))["expiredAmount"] == "0"
+    assert (await merchant.captures(reference, "100", "C-1")).status == 201
+
+
+async def test_a_provider_that_does_not_answer_at_the_deadline_is_asked_again_and_nothing_is_captured_meanwhile(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    reference = await paid(merchant, shopper, "SHORTTILL", autoCapture=False)
+    await installation.fault("shorttill", "status", "error_before", reference)
+    await installation.advance(43_201)
+
+    async def put_off() -> bool:
+        details = await merchant.details(reference)
+        return bool(details["nextStep"]["dueAt"] > details["authorizedUntil"])
+
+    await eventually(put_off)
+    assert (await merchant.captures(reference, "100", "C-1")).body["code"] == "authorisation_expired"
+
+    async def expired() -> bool:
+        await installation.advance(601)
+        return bool((await merchant.status(reference))["captureStatus"] == "EXPIRED")
+
+    await eventually(expired)
+
+
 # -- S5 ---------------------------------------------------------------------------------------------
 
 
@@ -312,3 +352,29 @@ async def test_an_order_whose_fraud_check_is_still_open_is_pending_until_it_is_d
     await eventually(decided)
     assert installation.balance(reference) == balance
     assert (await merchant.details(reference))["needsReview"] is None
+
+
+@pytest.mark.parametrize(("outcome", "status", "left"), [("approve", "SUCCESSFUL", "40"), ("decline", "FAILED", "100")])
+async def test_a_refund_that_the_provider_has_taken_on_is_pending_until_it_is_decided(
+    outcome: str, status: str, left: str, installation: Installation, merchant: Merchant, shopper: Shopper,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    """field.md thread 15: what took long was called failed."""
+    who = merchant.order()["customer"] | {"email": "slow@shop.example"}
+    reference = await paid(merchant, shopper, "PLANPAY_AU", customer=who)
+    answer = await merchant.refunds(reference, "60", "R-1")
+    assert (answer.status, answer.body["refundStatus"]) == (201, "PENDING")
+    assert (await merchant.refunds(reference, "41", "R-2")).body["code"] == "over_refund"
+    await installation.settle(reference, outcome)
+
+    async def decided() -> bool:
+        return bool((await merchant.details(reference))["refunds"][0]["status"] == status)
+
+    await eventually(decided)
+
+    async def told() -> Any:
+        return installation.inbox.events(reference, "REFUND_CALLBACK")
+
+    [event] = await eventually(told)
+    assert event["data"]["status"] == status
+    assert (await merchant.refunds(reference, left, "R-3")).status == 201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -173,6 +174,37 @@ async def test_a_payment_on_an_order_that_ended_is_given_back_by_the_system_and_
     assert (event["data"]["initiator"], event["data"]["status"]) == ("SYSTEM", "SUCCESSFUL")
     finals = installation.inbox.events(reference, "ORDER_ASYNC_CALLBACK")
     assert [e["data"]["status"] for e in finals] == ["CANCELED"]
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("decline", "DECLINED"), ("error", "ERROR")])
+async def test_a_payment_on_an_order_that_was_declined_or_broke_is_given_back_too(
+    outcome: str, status: str, installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till,
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    opened = await merchant.creates("SALESTILL")
+    reference, till = opened["orderReference"], tills["SALESTILL"]
+    await shopper.pays(opened["redirectUrl"], outcome)
+    till.pay(till.of(reference))
+
+    async def given_back() -> bool:
+        return bool((await merchant.details(reference))["refundedAmount"] == "100")
+
+    await eventually(given_back)
+    assert (await merchant.status(reference))["status"] == status
+    assert installation.balance(reference) == 0
+
+
+async def test_a_give_back_that_the_provider_refuses_is_listed(
+    installation: Installation, merchant: Merchant, tills: Till, refusing: Callable[[str, str], None],
+    eventually: Eventually,
+) -> None:  # fmt: skip
+    refusing("SALESTILL", "refund")
+    reference = await cancelled_then_paid(installation, merchant, tills, "SALESTILL")
+
+    async def listed() -> Any:
+        return (await merchant.details(reference))["needsReview"]
+
+    assert await eventually(listed) == "a refund by the system was refused: refused here"
 
 
 async def test_what_the_provider_gave_back_itself_is_not_given_back_again(
