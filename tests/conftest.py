@@ -24,9 +24,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     """One embedded server for this test process."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     server.start()
-    asyncio.run(upgrade(server.url("paymux")))
-    yield server
-    server.stop()
+    try:
+        asyncio.run(upgrade(server.url("paymux")))
+        yield server
+    finally:
+        server.delete()  # as root its data lies outside of the folders that pytest tidies
 
 
 @pytest.fixture(scope="session")

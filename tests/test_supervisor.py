@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from paymux.platform.encryption import KeyRing
+from paymux.platform.postgres import EmbeddedPostgres
 from tests.installation import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -113,8 +114,10 @@ def running(home: Path, *command: str, **environment: str) -> Iterator[Dev]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dev") / "home"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("dev") / "home"
+    yield folder
+    EmbeddedPostgres(folder).delete()
 
 
 @pytest.mark.parametrize("name", ["PAYMUX_PORT", "PAYMUX_SANDBOX_PORT"])
@@ -203,6 +206,7 @@ def test_live_mode_on_the_embedded_database_runs_without_a_sandbox(tmp_path: Pat
         assert "demo" not in dev.text
     finally:
         dev.end()
+        EmbeddedPostgres(tmp_path / "home").delete()
 
 
 def test_a_child_that_never_starts_ends_it_all_with_its_reason(tmp_path: Path, database_url: str) -> None:
