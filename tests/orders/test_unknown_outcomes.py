@@ -173,6 +173,33 @@ async def test_the_no_to_a_repeat_is_not_taken_for_the_first_calls_no(
     assert op.asks == 1
 
 
+async def test_a_capture_that_never_left_is_called_for_the_first_time_later_and_its_no_counts(
+    installation: Installation, merchant: Merchant, shopper: Shopper, gate_at: GateAt, monkeypatch: pytest.MonkeyPatch,
+    tills: Till, refusing: Callable[[str, str], None], eventually: Eventually,
+) -> None:  # fmt: skip
+    opened = await merchant.creates("AFTERTILL")
+    reference = opened["orderReference"]
+    back = await shopper.decides(opened["redirectUrl"], "approve")
+    gate = gate_at(calls, "_take", when=lambda _, operation_id: operation_id.startswith("cap_"))
+    returning = asyncio.create_task(shopper.returns(back))
+    await gate.reached.wait()
+    with monkeypatch.context() as gone:
+        gone.setitem(vars(installation.settings), "sandbox_base_url", "http://127.0.0.1:1")
+        gate.open()
+        assert (await returning)["status"] == "PENDING"
+    assert tills["AFTERTILL"].count("capture", reference) == 0
+
+    refusing("AFTERTILL", "capture")
+    await installation.advance(31)
+
+    async def broke() -> bool:
+        return bool((await merchant.status(reference))["captureStatus"] == "VOIDED")
+
+    await eventually(broke)
+    assert (await merchant.status(reference))["status"] == "ERROR"
+    assert tills["AFTERTILL"].count("capture", reference) == 1
+
+
 async def _left_by_the_dead(installation: Installation, reference: str, name: str, amount: Decimal) -> str:
     """A capture that a process claimed and called for before it died, an hour ago."""
     async with installation.database.transaction() as tx:
