@@ -149,10 +149,10 @@ class Trial:
         if self.tells:
             await self.fault("events", "no_event", reference, 1000)
 
-    def struck(self, operation: str, reference: str) -> bool:
-        """Whether the faults that were ordered for an order's operation have all struck."""
+    def struck(self, operation: str, reference: str, times: int = 1) -> bool:
+        """Whether a fault that was ordered so many times for an order's operation has struck at least once."""
         return not any(
-            fault.operation == operation and fault.reference == reference
+            fault.operation == operation and fault.reference == reference and fault.times >= times
             for fault in self.installation.sandbox.faults.listed()
         )
 

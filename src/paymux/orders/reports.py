@@ -82,7 +82,11 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
         await approved(desk)
     elif isinstance(report, c.Declined):
         await desk.keep_raw(report)
-        await desk.outcome("declined", reject_reason=report.reason or report.code)
+        if order.cancelled_by is not None:
+            # Some have one word for a refusal and for the cancelling that we have asked for ourselves (D1).
+            await desk.outcome("cancelled", cancelled_by=order.cancelled_by)
+        else:
+            await desk.outcome("declined", reject_reason=report.reason or report.code)
     elif isinstance(report, c.Cancelled):
         await desk.outcome("cancelled", cancelled_by=order.cancelled_by or "USER")
     elif isinstance(report, c.Expired):
