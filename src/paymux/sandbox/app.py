@@ -91,9 +91,9 @@ class Sandbox:
     def _guarded(self, name: str, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def call(request: web.Request) -> web.StreamResponse:
             await self.tick()
-            await request.read()
+            operation = route.operation_of(await request.read())
             reference = read_label(request).get("reference")
-            fault = route.operation and self.faults.strike(name, route.operation, reference)
+            fault = operation and self.faults.strike(name, operation, reference)
             if not fault:
                 return await route.handler(request)
             if fault == "timeout_before":

@@ -34,14 +34,19 @@ LABEL = "X-Paymux-Sandbox-Label"
 class Route:
     """One call of the provider's API. `operation` names it for faults; None: faults never strike it.
 
+    Where one path serves several operations, `operation` is a function that tells them apart by the request's body.
     `host` is the name of the host in `provider.toml` that serves it.
     """
 
     method: str
     path: str
     handler: Handler
-    operation: str | None = None
+    operation: str | Callable[[bytes], str | None] | None = None
     host: str = "api"
+
+    def operation_of(self, body: bytes) -> str | None:
+        """The operation that a request with this body is; None: faults never strike it."""
+        return self.operation(body) if callable(self.operation) else self.operation
 
 
 @dataclass(frozen=True, slots=True)
