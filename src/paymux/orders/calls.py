@@ -206,6 +206,8 @@ async def _ask(core: Core, taken: _Taken) -> settling.Settle:
             read = await _read(core, taken)
             if read is not None:
                 return read
+            if op.failure_code is not None:
+                return settling.refused_before(op)
     except c.NotThere as no:
         if not repeat:
             return settling.unknown(op, str(no))

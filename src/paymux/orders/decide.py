@@ -229,7 +229,7 @@ class Deciding:
             return
         op = await store.update_operation(
             self.tx, op, self.now, status="SUCCESSFUL", provider_id=provider_id or op.provider_id, holder=None,
-            needs_review=False,
+            needs_review=False, failure_code=None, failure_reason=None,
         )  # fmt: skip
         await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
         await self.reviewed(named(op))

@@ -112,12 +112,26 @@ def refused(op: Operation, no: c.Refused) -> Settle:
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
         if op.calls > 1 and op.kind in MOVES and getattr(desk.facts.readable, str(op.kind)):
-            # A repeat's no may be the first try's yes ("already captured"): only reading settles it.
+            # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
+            if current.pending:
+                current = await store.update_operation(
+                    desk.tx, current, desk.now, failure_code=no.code or "provider_refused", failure_reason=no.reason
+                )
             await _wait(desk, current, no.reason)
             return
         await desk.failed(current, no.code or "provider_refused", no.reason)
         if op.kind in (Kind.CREATE, Kind.CONFIRM, Kind.CHARGE_TOKEN):
             await desk.outcome("declined", reject_reason=no.reason)
+
+    return settle
+
+
+def refused_before(op: Operation) -> Settle:
+    """A repeat was refused, and the provider, asked later, does not show that an earlier try did it: it is refused."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        await desk.failed(current, op.failure_code or "provider_refused", op.failure_reason or "the provider refused")
 
     return settle
 
