@@ -37,6 +37,8 @@ class Order:
     amount: Decimal
     body: dict[str, Any]
     created: Answer | None = None
+    outcome: str = ""
+    """What the shopper decided on the provider's page."""
     moves: Kept = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     """Promises that an answer broke while the story went on."""
@@ -110,7 +112,7 @@ class Storyteller:
     # -- the shopper -----------------------------------------------------------------------------
 
     async def _shop(self, order: Order, redirect_url: str) -> None:
-        outcome = self.rng.choice(OUTCOMES)
+        outcome = order.outcome = self.rng.choice(OUTCOMES)
         if self.rng.random() < 0.06:
             await asyncio.gather(self._cancel(order), self._pay(order, redirect_url, outcome))
         elif outcome != "leave":
