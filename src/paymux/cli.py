@@ -176,6 +176,25 @@ def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = 
     _run(show)
 
 
+@review.command("events")
+def review_events(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
+    """Provider events that fitted no order for a day: payments, perhaps, that nobody here opened."""
+    from paymux.orders import provider_events
+    from paymux.processes import opened
+
+    async def show(settings: Settings) -> None:
+        async with opened(settings) as core:
+            rows = await provider_events.given_up(core)
+        if json:
+            typer.echo(jsonlib.dumps(rows, indent=2))
+            return
+        for row in rows:
+            typer.echo(f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['providerEvent']}")
+        typer.echo(f"{len(rows)} that fit no order.")
+
+    _run(show)
+
+
 @review.command("resolve")
 def review_resolve(
     reference: Annotated[str, typer.Argument(help="The merchant's order reference.")],

@@ -11,6 +11,7 @@ from paymux.accounts import demo
 from paymux.connectors.facts import EventKind
 from paymux.connectors.generic.simulated_rules import SECRET, sign_event
 from paymux.connectors.registry import all_providers, provider_of
+from paymux.orders.provider_events import given_up
 from paymux.platform.clock import Clock
 from paymux.platform.database import from_json, to_json
 from tests.api.conftest import Holds
@@ -159,6 +160,8 @@ async def test_an_event_that_fits_no_order_for_a_day_is_given_up_and_listed(
     async with installation.database.connection() as held:
         waiting = await held.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'provider_event'")
     assert waiting == 0, "it is not tried for ever"
+    (listed,) = [row for row in await given_up(installation.core) if "nobodys1" in row["providerEvent"]]
+    assert (listed["merchant"], listed["provider"]) == (demo.MERCHANT_ID, CODE)
     assert any("nobodys1" in name and state == "unmatched" for name, state in (await kept(installation)).items())
 
 

@@ -14,7 +14,9 @@ async def opens(installation: Installation, url: str) -> Answer:
     return await installation.call("GET", URL(url, encoded=True))  # type: ignore[arg-type]
 
 
-async def lost(merchant: Merchant, installation: Installation, fault: str, times: int = 1, **changes: Any) -> dict[str, Any]:
+async def lost(
+    merchant: Merchant, installation: Installation, fault: str, times: int = 1, **changes: Any
+) -> dict[str, Any]:
     """An order whose create brought no answer: still 201 and pending, with our own page."""
     body = merchant.order("PLANPAY_AU", **changes)
     await installation.fault("PLANPAY_AU", "create", fault, body["orderReference"], times)
@@ -29,7 +31,10 @@ async def test_it_tries_the_create_again_and_forwards_to_one_checkout(
     merchant: Merchant, shopper: Shopper, installation: Installation
 ) -> None:
     opened = await lost(merchant, installation, "reset_after")
-    first, second = await opens(installation, opened["redirectUrl"]), await opens(installation, opened["redirectUrl"] + "/")
+    first, second = (
+        await opens(installation, opened["redirectUrl"]),
+        await opens(installation, opened["redirectUrl"] + "/"),
+    )
     assert first.status == second.status == 303
     assert first.headers["Location"] == second.headers["Location"]
     assert (await merchant.details(opened["orderReference"]))["redirectUrl"] == first.headers["Location"]

@@ -16,7 +16,8 @@ from tests.api.conftest import a_merchant
 from tests.installation import Answer, Installation, Merchant, Shopper
 
 VECTOR = (
-    "f242c50980560703bad5c6afcd8e9845afa642895bf550ae14390b1d738a0d3e3035ad2ef8074f60f00e8c0f194fe1c22cc8dcdfb5c8ca9b1fa9e630f0180971"
+    "f242c50980560703bad5c6afcd8e9845afa642895bf550ae14390b1d738a0d3e"
+    "3035ad2ef8074f60f00e8c0f194fe1c22cc8dcdfb5c8ca9b1fa9e630f0180971"
 )
 
 
@@ -28,7 +29,13 @@ async def returns(installation: Installation, url: str, method: str = "GET", **r
     return await installation.call(method, URL(url, encoded=True), **request)  # type: ignore[arg-type]
 
 
-WORDS = [("approve", "SUCCESSFUL"), ("decline", "DECLINED"), ("cancel", "CANCELLED"), ("error", "ERROR"), ("pending", "PENDING")]
+WORDS = [
+    ("approve", "SUCCESSFUL"),
+    ("decline", "DECLINED"),
+    ("cancel", "CANCELLED"),
+    ("error", "ERROR"),
+    ("pending", "PENDING"),
+]
 
 
 @pytest.mark.parametrize(("outcome", "word"), WORDS)
@@ -45,7 +52,9 @@ async def test_the_shopper_is_sent_on_with_the_published_word_and_its_hash(
     assert [name for name, _ in query] == ["hash", "reference", "status", "providerReference"]
     said = dict(query)
     assert (said["status"], said["reference"]) == (word, opened["orderReference"])
-    expected = hmac.new(b"demo-payment-secret", f"{word}|{opened['orderReference']}".encode(), hashlib.sha512).hexdigest()
+    expected = hmac.new(
+        b"demo-payment-secret", f"{word}|{opened['orderReference']}".encode(), hashlib.sha512
+    ).hexdigest()
     assert said["hash"] == expected
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -58,7 +67,11 @@ async def test_every_repeat_leads_to_the_same_place_by_get_and_by_post(
     opened = await merchant.creates("PLANPAY_AU")
     back = await shopper.decides(opened["redirectUrl"], outcome)
     places = {(await returns(installation, back)).headers["Location"] for _ in range(2)}
-    for request in ({"data": {"outcome": "other"}}, {"data": b"\xff\0", "headers": {"Content-Type": "multipart/form-data"}}, {}):
+    for request in (
+        {"data": {"outcome": "other"}},
+        {"data": b"\xff\0", "headers": {"Content-Type": "multipart/form-data"}},
+        {},
+    ):
         places.add((await returns(installation, back, "POST", **request)).headers["Location"])
     base = back.split("?")[0]
     for strange in (f"{base}?checkout_id=%00&via=%ff", f"{base}/", base, f"{base}?status=SUCCESSFUL&paid=1"):
@@ -136,7 +149,12 @@ async def test_without_a_url_of_the_order_the_merchants_default_is_used_and_with
 
 @pytest.mark.parametrize(
     ("outcome", "says"),
-    [("decline", "was declined"), ("cancel", "was cancelled"), ("pending", "is not decided yet"), ("error", "went wrong")],
+    [
+        ("decline", "was declined"),
+        ("cancel", "was cancelled"),
+        ("pending", "is not decided yet"),
+        ("error", "went wrong"),
+    ],
 )
 async def test_our_own_page_says_every_result(
     outcome: str, says: str, installation: Installation, shopper: Shopper

@@ -175,6 +175,43 @@ async def test_what_the_order_brought_for_others_comes_back_in_its_events(
         )
 
 
+async def at_the_provider(installation: Installation, reference: str, action: str, **body: Any) -> None:
+    """Something that is done at the provider and not by us."""
+    async with installation.database.connection() as held:
+        session = await held.fetchval("SELECT session FROM orders WHERE reference = $1", reference)
+    url = f"{installation.settings.sandbox_base_url}/generic/sandbox/{action}"
+    assert (await installation.call("POST", url, json={"id": session, **body})).status < 300
+
+
+async def test_a_refund_made_at_the_provider_is_told_as_the_providers(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await merchant.creates("PLANPAY_AU")
+    await shopper.pays(opened["redirectUrl"])
+    await at_the_provider(installation, opened["orderReference"], "provider-refund", amount="15")
+    events = await told(installation, opened["orderReference"])
+    check(events)
+    last = events[-1]
+    assert (last["event"], last["data"]["initiator"], last["data"]["amount"]) == ("REFUND_CALLBACK", "PROVIDER", 15)
+    assert (await merchant.status(opened["orderReference"]))["status"] == "SUCCESSFUL"
+    assert (await merchant.refunds(opened["orderReference"], "85.01", "R-1")).body["code"] == "over_refund"
+
+
+async def test_a_payment_of_another_amount_is_told_for_review_and_never_as_paid(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await merchant.creates("PLANPAY_AU")
+    reference = opened["orderReference"]
+    await at_the_provider(installation, reference, "tamper", amount="1")
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "PENDING"
+    events = await told(installation, reference)
+    names = check(events)
+    assert "ORDER_NEEDS_REVIEW" in names
+    assert "ORDER_ASYNC_CALLBACK" not in names
+    review = next(event for event in events if event["event"] == "ORDER_NEEDS_REVIEW")
+    assert (await merchant.details(reference))["needsReview"] == review["data"]["needsReview"]
+
+
 async def test_the_providers_own_answer_is_told_to_whom_turned_it_on_only(
     installation: Installation, shopper: Shopper
 ) -> None:

@@ -43,6 +43,17 @@ async def unmatched(tx: Connection, account_id: str, since: datetime, limit: int
     return [row["id"] for row in rows]
 
 
+async def given_up(tx: Connection, before: datetime) -> list[Record]:
+    """Events from before a time that fitted no order, with their account, oldest first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT e.id, e.event_id, e.received_at, a.merchant_id, a.code FROM provider_events e"
+        " JOIN provider_accounts a ON a.id = e.account_id WHERE e.state = 'unmatched' AND e.received_at <= $1"
+        " ORDER BY e.received_at LIMIT 1000",
+        before,
+    )  # fmt: skip
+    return rows
+
+
 async def settle(tx: Connection, number: str, state: str, order_id: str | None, fault: str | None) -> None:
     """Note what became of an event."""
     await tx.execute(

@@ -108,3 +108,14 @@ async def run_event(core: Core, payload: str) -> None:
                 await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:
         await event_store.settle(tx, number, "decided", order.id, None)
+
+
+async def given_up(core: Core) -> list[dict[str, str]]:
+    """Events that fitted no order for a day, and are tried no more: the operator's list (P1)."""
+    async with core.database.transaction() as tx:
+        rows = await event_store.given_up(tx, await core.clock.refresh(tx) - UNMATCHED_LIFE)
+    return [
+        {"event": row["id"], "merchant": row["merchant_id"], "provider": row["code"], "providerEvent": row["event_id"],
+         "receivedAt": row["received_at"].isoformat()}
+        for row in rows
+    ]  # fmt: skip

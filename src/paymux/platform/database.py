@@ -74,9 +74,10 @@ class Database:
         """A connection outside a transaction. Raises DatabaseUnavailable."""
         try:
             held = await self.pool.acquire(timeout=self._acquire_timeout)
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as fault:
+        except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
+            # Whatever the server says no with before a connection is there, nothing was done.
             raise DatabaseUnavailable("no database connection") from fault
-        except (asyncpg.InterfaceError, asyncpg.TooManyConnectionsError) as fault:
+        except asyncpg.InterfaceError as fault:
             raise DatabaseUnavailable(str(fault)) from fault
         try:
             yield held
