@@ -7,6 +7,7 @@ the packages come from pip's cache or the network.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from bench.installation import environment, free_port
 from paymux.platform.postgres import EmbeddedPostgres
 
 READY = "paymux is ready"
+STOP_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def measured(home: Path, command: list[str], folder: Path | None = None) -> Star
     began = time.monotonic()
     dev = subprocess.Popen(
         command, cwd=folder, env=environment(home, free_port(), free_port()), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
         assert dev.stdout is not None
@@ -49,9 +51,10 @@ def measured(home: Path, command: list[str], folder: Path | None = None) -> Star
                 return Start(time.monotonic() - began, _by_process(dev.pid))
         raise RuntimeError(f"{' '.join(command)} ended with {dev.wait()} before it was ready")
     finally:
+        # As a terminal's Ctrl-C does: make hands nothing on.
         if dev.poll() is None:
-            dev.send_signal(signal.SIGINT)
-        dev.communicate()
+            os.killpg(dev.pid, signal.SIGINT)
+        dev.communicate(timeout=STOP_LIMIT)
 
 
 def first_and_second() -> tuple[Start, Start]:
