@@ -21,6 +21,19 @@ async def paid(merchant: Merchant, shopper: Shopper, code: str, amount: str = "1
     return str(opened["orderReference"])
 
 
+async def heard(installation: Installation, reference: str, events: int) -> bool:
+    """Whether that many of the provider's events on an order have been decided on."""
+    async with installation.database.connection() as held:
+        return bool(
+            await held.fetchval(
+                "SELECT count(*) >= $2 FROM provider_events e JOIN orders o ON o.id = e.order_id"
+                " WHERE e.state = 'decided' AND o.reference = $1",
+                reference,
+                events,
+            )
+        )
+
+
 # -- S1 ---------------------------------------------------------------------------------------------
 
 
@@ -50,12 +63,7 @@ async def test_a_final_order_hears_the_same_news_again_in_silence(
     till = tills["SALESTILL"]
     for _ in range(2):
         till.tell(till.of(reference))
-
-    async def heard() -> Any:
-        async with installation.database.connection() as held:
-            return await held.fetchval("SELECT count(*) >= 3 FROM provider_events WHERE state = 'decided'")
-
-    await eventually(heard)
+    await eventually(lambda: heard(installation, reference, 3))
     details = await merchant.details(reference)
     assert (details["status"], len(details["transactionHistory"])) == ("SUCCESSFUL", events)
     assert len(installation.inbox.events(reference, "ORDER_ASYNC_CALLBACK")) <= 1
@@ -72,14 +80,26 @@ async def test_a_final_order_stays_whatever_the_provider_says_later(
         case.status = word
         till.save(case)
         till.tell(case)
-
-    async def heard() -> Any:
-        async with installation.database.connection() as held:
-            return await held.fetchval("SELECT count(*) = 0 FROM provider_events WHERE state = 'stored'")
-
-    await eventually(heard)
+    await eventually(lambda: heard(installation, reference, 6))
     status = await merchant.status(reference)
     assert (status["status"], status["captureStatus"]) == ("SUCCESSFUL", "CAPTURED")
+
+
+async def test_a_cancelled_order_stays_cancelled_whatever_end_the_provider_tells_later(
+    installation: Installation, merchant: Merchant, tills: Till, eventually: Eventually
+) -> None:
+    """field.md thread 6."""
+    opened = await merchant.creates("SALESTILL")
+    reference, till = opened["orderReference"], tills["SALESTILL"]
+    await merchant.post(f"/orders/{reference}/cancel", {})
+    case = till.of(reference)
+    for word in ("declined", "failed", "expired", "cancelled"):
+        case.status = word
+        till.save(case)
+        till.tell(case)
+    await eventually(lambda: heard(installation, reference, 5))
+    status = await merchant.status(reference)
+    assert (status["status"], status["cancelledBy"]) == ("CANCELED", "MERCHANT")
 
 
 # -- S2 ---------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ class TillSimulator(Simulator):
         """A payment goes through a fraud check first."""
         self.calls: list[tuple[str, str]] = []
         """Every call: (verb, reference)."""
+        self.told = 0
 
     def routes(self) -> list[Route]:
         moves = ("capture", "void", "refund")
@@ -157,7 +158,8 @@ class TillSimulator(Simulator):
     def tell(self, case: Case) -> None:
         """Send an event with the whole state, if paymux asked for events."""
         if case.data["events_url"]:
-            body = to_json(self._shown(case)).encode()
+            self.told += 1
+            body = to_json(self._shown(case) | {"number": self.told}).encode()
             self.send_event(case, case.data["events_url"], body, {"X-Key": self.credentials["key"]})
 
     async def shopper(self, case: Case, outcome: Outcome) -> str:
