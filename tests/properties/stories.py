@@ -227,16 +227,29 @@ def _strikes(number: int, code: str, *, slow: bool) -> st.SearchStrategy[Strikes
     return st.sampled_from(OPERATIONS[code]).flatmap(with_fault)
 
 
-def _about(number: int, count: int, ordered: Ordered, *, slow: bool) -> st.SearchStrategy[Single]:
+def _moves(number: int, ordered: Ordered, *, slow: bool) -> st.SearchStrategy[list[Single]]:
+    """A capture, void or refund that makes sense for the order, perhaps struck by a fault, perhaps asked for twice."""
+
+    @st.composite
+    def made(draw: st.DrawFn) -> list[Single]:
+        kinds: tuple[MoveKind, ...] = ("refund",) if ordered.auto_capture else ("capture", "capture", "void", "refund")
+        move = Moves(number, draw(st.sampled_from(kinds)), draw(st.sampled_from(AMOUNTS)), draw(st.sampled_from("ABC")))
+        steps: list[Single] = [move]
+        if move.kind in OPERATIONS[ordered.code] and draw(st.booleans()):
+            fault = draw(st.sampled_from(QUICK_FAULTS + (SLOW_FAULTS if slow else ())))
+            steps.insert(0, Strikes(number, move.kind, fault, draw(st.sampled_from((1, 1, 2, 4)))))
+        return steps + ([move] if draw(st.integers(0, 3)) == 3 else [])
+
+    return made()
+
+
+def _anything(number: int, count: int, ordered: Ordered, *, slow: bool) -> st.SearchStrategy[Single]:
     n = st.just(number)
-    moves = st.builds(
-        Moves, n, st.sampled_from(("capture", "void", "refund")), st.sampled_from(AMOUNTS), st.sampled_from("AB")
-    )
     several: list[st.SearchStrategy[Single]] = [
-        st.builds(Pays, n, _paying), st.builds(Pays, n, _paying), moves, moves, moves,
-        _strikes(number, ordered.code, slow=slow), _strikes(number, ordered.code, slow=slow),
-        st.builds(Decides, n, _paying), st.builds(Returns, n, st.booleans()), st.builds(Cancels, n), st.builds(Reads, n),
+        st.builds(Pays, n, _paying), st.builds(Decides, n, _paying), st.builds(Returns, n, st.booleans()),
+        _strikes(number, ordered.code, slow=slow), st.builds(Cancels, n), st.builds(Reads, n),
         st.builds(Repeats, n, st.booleans()), st.builds(Settles, n, _settling),
+        st.builds(Moves, n, st.sampled_from(("capture", "void", "refund")), st.sampled_from(AMOUNTS)),
     ]  # fmt: skip
     if ordered.code != "LATITUDEPAY_AU":  # it can't be asked for refunds
         several.append(st.builds(ProviderRefunds, n, st.sampled_from(("1", "60"))))
@@ -247,21 +260,44 @@ def _about(number: int, count: int, ordered: Ordered, *, slow: bool) -> st.Searc
     return st.one_of(several)
 
 
+def _beginnings(number: int, code: str, *, slow: bool) -> st.SearchStrategy[list[Single]]:
+    """Most of what is worth telling happens to orders that somebody pays."""
+    paid, undecided = [Pays(number)], [Pays(number, "pending")]
+    ways: list[list[Single]] = [paid, paid, paid, [Decides(number), Returns(number)], [Decides(number)], undecided, []]
+    plain = st.sampled_from(ways)
+    return st.one_of(
+        plain, plain, st.tuples(_strikes(number, code, slow=slow), plain).map(lambda two: [two[0], *two[1]])
+    )
+
+
+def _lives(number: int, ordered: Ordered, blocks: int, *, slow: bool) -> st.SearchStrategy[list[Single]]:
+    moves = st.lists(_moves(number, ordered, slow=slow), min_size=1, max_size=blocks)
+    return st.tuples(_beginnings(number, ordered.code, slow=slow), moves).map(
+        lambda two: [*two[0], *(step for block in two[1] for step in block)]
+    )
+
+
 @st.composite
-def stories(draw: st.DrawFn, *, steps: int, slow: bool = False, races: bool = False) -> Story:
-    """One or two orders and at most so many steps. `slow` adds time-outs, `races` things at once and no calm."""
+def stories(draw: st.DrawFn, *, moves: int, asides: int, slow: bool = False, races: bool = False) -> Story:
+    """One or two orders, each with so many moves of money at most, and so many other things that come between.
+
+    `slow` adds time-outs, `races` things at once and no calm.
+    """
     ordered = draw(st.lists(orders(slow=slow), min_size=1, max_size=2))
-    about = st.one_of([_about(n, len(ordered), order, slow=slow) for n, order in enumerate(ordered)])
+    count = len(ordered)
+    lives = [draw(_lives(n, order, moves, slow=slow)) for n, order in enumerate(ordered)]
+    steps: list[Step] = []
+    while any(lives):
+        steps.append(lives[draw(st.sampled_from([n for n in range(count) if lives[n]]))].pop(0))
     world: st.SearchStrategy[Single] = st.one_of(
         st.builds(Passes, st.sampled_from(PERIODS)), st.just(ShopFalls()), st.just(ShopRises())
     )
-    single = st.one_of(about, about, about, about, world)
-    step: st.SearchStrategy[Step] = st.one_of(single, single, st.builds(Together, about, about)) if races else single
-    calm = draw(st.booleans()) if races else True
-    begun = [draw(_beginning(n)) for n in range(len(ordered)) if draw(st.booleans())]
-    return Story(tuple(ordered), (*begun, *draw(st.lists(step, min_size=1, max_size=steps - len(begun)))), calm)
-
-
-def _beginning(number: int) -> st.SearchStrategy[Single]:
-    """Most of what is worth telling happens to orders that somebody pays."""
-    return st.sampled_from((Pays(number), Pays(number), Decides(number), Pays(number, "pending")))
+    about = st.one_of([_anything(n, count, order, slow=slow) for n, order in enumerate(ordered)])
+    for aside in draw(st.lists(st.one_of(about, about, about, world), max_size=asides)):
+        at = draw(st.integers(0, len(steps)))
+        before = steps[at] if at < len(steps) else None
+        if races and before is not None and not isinstance(before, Together) and draw(st.booleans()):
+            steps[at] = Together(before, aside)
+        else:
+            steps.insert(at, aside)
+    return Story(tuple(ordered), tuple(steps), draw(st.booleans()) if races else True)

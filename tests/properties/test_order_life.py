@@ -52,7 +52,7 @@ async def tell(installation: Installation, story: Story) -> None:
     assert not silent, silent
 
 
-@given(story=stories(steps=8))
+@given(story=stories(moves=2, asides=3))
 @settings(OFTEN, max_examples=25, derandomize=True, database=None)
 async def test_the_money_agrees_and_every_order_ends(lively: Installation, story: Story) -> None:
     await tell(lively, story)
@@ -60,7 +60,7 @@ async def test_the_money_agrees_and_every_order_ends(lively: Installation, story
 
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
-@given(story=stories(steps=20, slow=True))
+@given(story=stories(moves=5, asides=10, slow=True))
 @settings(OFTEN, max_examples=400)
 async def test_the_money_agrees_and_every_order_ends_in_long_stories(lively: Installation, story: Story) -> None:
     await tell(lively, story)
@@ -68,7 +68,7 @@ async def test_the_money_agrees_and_every_order_ends_in_long_stories(lively: Ins
 
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
-@given(story=stories(steps=14, races=True))
+@given(story=stories(moves=4, asides=8, races=True))
 @settings(OFTEN, max_examples=400, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
 async def test_the_money_agrees_and_every_order_ends_in_stories_with_races(lively: Installation, story: Story) -> None:
     await tell(lively, story)
