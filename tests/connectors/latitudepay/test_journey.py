@@ -213,6 +213,20 @@ async def test_a_merchants_cancel_closes_the_sale_there_too(
     assert installation.ledger(reference) == []
 
 
+async def test_a_callback_of_our_own_cancel_that_overtakes_its_answer_still_means_cancelled(
+    installation: Installation, merchant: Merchant
+) -> None:
+    opened = await merchant.creates("LATITUDEPAY_AU")
+    reference = opened["orderReference"]
+    # The sale is cancelled and its callback sent, while the answer is held until nobody waits for it.
+    await installation.fault("latitudepay", "cancel", "timeout_after", reference)
+    assert (await merchant.post(f"/orders/{reference}/cancel", {})).status == 201
+    await installation.quiet()
+    status = await merchant.status(reference)
+    assert (status["status"], status["cancelledBy"]) == ("CANCELED", "MERCHANT")
+    assert installation.ledger(reference) == []
+
+
 async def test_a_cancel_that_came_too_late_finds_the_payment(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:
