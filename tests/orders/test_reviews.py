@@ -63,6 +63,28 @@ async def test_an_order_undecided_for_too_long_is_announced_counted_listed_and_a
     assert len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 1
 
 
+async def test_an_undecided_order_of_a_provider_that_can_not_be_asked_is_listed_too(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("ONCETILL", cancellationTimeout=31_536_000)
+    reference = opened["orderReference"]
+    await shopper.pays(opened["redirectUrl"], "pending")
+    await installation.advance(86_500)
+
+    async def listed() -> bool:
+        return (await merchant.details(reference))["needsReview"] == "the provider has not decided for too long"
+
+    await eventually(listed)
+    assert (await merchant.details(reference))["nextStep"]["what"] == "deadline"
+    await installation.settle(reference, "approve")
+
+    async def decided() -> bool:
+        return bool((await merchant.status(reference))["status"] == "SUCCESSFUL")
+
+    await eventually(decided)
+    assert (await merchant.details(reference))["needsReview"] is None
+
+
 async def test_a_late_decision_takes_the_order_off_the_list(
     installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
 ) -> None:

@@ -116,12 +116,15 @@ async def _poll(core: Core, order: Order) -> None:
             return
         since = order.completed_at or order.checkout_expires_at or order.created_at
         # An installation that was down itself finds everything late: without an answer it asks a few times more.
-        told = asked.report is not None or order.polls >= settling.ASKED_BEFORE_LATE
+        able = facts.capabilities.status
+        told = asked.report is not None or not able or order.polls >= settling.ASKED_BEFORE_LATE
         slow = told and desk.now - since > timedelta(seconds=facts.times.decides_within)
         await desk.change(polls=order.polls + 1)
         await desk.timer("poll", desk.now + (timedelta(hours=1) if slow else backoff(order.polls + 1)))
         if slow and order.completed_at is not None and not order.status.final:
             await desk.review(LATE)
+        if slow and not able:
+            await store.drop_timers(desk.tx, order.id, "poll")
 
     await deciding(core, order.id, "poll", plan)
 

@@ -155,6 +155,9 @@ class Deciding:
         if self.order.completed_at is None and not self.order.status.final:
             await self.change(completed_at=self.now)
             await self.timer("deadline", deadline_of(self.order))
+            if not self.facts.capabilities.status:
+                # It can't be asked: only a person can find out what became of it (U3).
+                await self.timer("poll", self.now + timedelta(seconds=self.facts.times.decides_within + 1))
 
     async def review(self, reason: str) -> None:
         """List the order for a person, and say so, once for each reason (U3)."""
