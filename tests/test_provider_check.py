@@ -103,7 +103,7 @@ async def test_a_service_of_somebody_s_is_tested_against_the_open_contract(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("NOBODY_XX",), "NOBODY_XX is no known payment method code"),
+        (("NOBODY_XX",), "NOBODY_XX is no known payment method code. `paymux providers` lists them all."),
         (("AFTERPAY_AU", "--merchant", "nobody"), "There is no merchant nobody."),
         (("AFTERPAY_AU", "--channel", "none"), "demo-merchant has no account of AFTERPAY_AU on channel none"),
     ],

@@ -4,7 +4,7 @@ Its money is make-believe: a shopper who presses "Pay" has paid. Replace `decide
 loan book and keep the rest. It needs aiohttp and standardwebhooks, keeps everything in one SQLite file, and reads:
 
 PROVIDER_SECRET    whsec_..., the secret of the paymux provider account (required)
-PROVIDER_PORT      where to listen on 127.0.0.1 (8090)
+PROVIDER_PORT      where to listen on 127.0.0.1 (8070)
 PROVIDER_BASE_URL  how paymux and the shoppers reach it (http://127.0.0.1:PORT)
 PROVIDER_DATABASE  the SQLite file (provider.db)
 """
@@ -364,7 +364,7 @@ def shown(checkout: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    port = int(os.environ.get("PROVIDER_PORT", "8090"))
+    port = int(os.environ.get("PROVIDER_PORT", "8070"))
     provider = Provider(
         os.environ["PROVIDER_SECRET"],
         os.environ.get("PROVIDER_BASE_URL", f"http://127.0.0.1:{port}"),

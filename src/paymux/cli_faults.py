@@ -22,7 +22,7 @@ FAULTS = (
 def sentence(fault: Exception) -> str:
     """One of FAULTS in words."""
     if isinstance(fault, UnknownCode):
-        return f"{fault.args[0]} is no known payment method code: `paymux providers` lists them."
+        return f"{fault.args[0]} is no known payment method code. `paymux providers` lists them all."
     if isinstance(fault, DatabaseUnavailable | asyncpg.PostgresConnectionError):
         return f"The database can't be reached: {fault}"
     if isinstance(fault, asyncpg.UndefinedTableError):

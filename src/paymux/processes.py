@@ -62,6 +62,9 @@ async def serve(settings: Settings) -> None:
 
     from paymux.api.app import make_app
 
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # Uvicorn raises what it caught once more when it has ended, which would end us before all is closed.
+        asyncio.get_running_loop().add_signal_handler(name, lambda: None)
     async with opened(settings) as core:
         config = uvicorn.Config(
             make_app(core), host=settings.host, port=settings.port, log_config=None, access_log=False,

@@ -103,6 +103,11 @@ async def test_what_is_closed_or_nobody_verified_is_not_offered(live: Live) -> N
         answer = await live.call("POST", "/orders", order(code))
         assert (answer.status, answer.body["code"]) == (400, "provider_not_available")
 
+    plain = live.credentials(secret=secret, endpoint="http://provider.example")
+    refused = live.command(
+        "provider-accounts", "set", client, "OPENPAY_AU", "--environment", "live", "--credentials", plain
+    )
+    assert (refused.code, "endpoint must be a valid HTTPS URL" in refused.said) == (1, True)
     named = live.credentials(secret=secret, endpoint="https://provider.example")
     live.command("provider-accounts", "set", client, "OPENPAY_AU", "--environment", "live", "--credentials", named)
     offered = (await live.call("GET", "/options?amount=100&currency=AUD")).body

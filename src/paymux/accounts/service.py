@@ -16,6 +16,7 @@ from paymux.connectors.contract import Account
 from paymux.connectors.registry import provider_of
 from paymux.money import exact, fits
 from paymux.platform import jobs
+from paymux.platform.callback_guard import check_callback_url
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Record, from_json, to_json
 from paymux.platform.encryption import KeyRing
@@ -164,6 +165,8 @@ async def set_provider_account(
         for name, fact in facts.credentials.items()
         if fact.required and not credentials.get(name)
     ]
+    if (endpoint := credentials.get("endpoint")) and (fault := check_callback_url(settings, endpoint)):
+        wrong.append(f"endpoint {fault}")
     wrong += _faulty_limits(min_amount, max_amount, priority)
     if environment not in ENVIRONMENTS:
         wrong.append(f"environment must be {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}")
