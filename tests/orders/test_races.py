@@ -310,6 +310,26 @@ async def test_an_approval_that_comes_after_the_time_out_decided_is_given_back(
     await told_once(installation, reference, eventually, "CANCELED")
 
 
+async def test_the_providers_event_of_our_own_cancelling_may_overtake_it(
+    installation: Installation, merchant: Merchant, gate_at: GateAt, eventually: Eventually
+) -> None:
+    """The merchant cancelled, not the shopper, although it is the provider's event that ends the order."""
+    opened = await merchant.creates("SALESTILL")
+    reference = opened["orderReference"]
+    gate = gate_at(clockwork, "_close", after=True)
+    cancelling = asyncio.create_task(merchant.post(f"/orders/{reference}/cancel", {}))
+    await gate.reached.wait()
+
+    async def ended() -> bool:
+        return bool((await merchant.status(reference))["status"] == "CANCELED")
+
+    await eventually(ended)
+    gate.open()
+    answer = await cancelling
+    assert (answer.status, answer.body["cancelledBy"]) == (201, "MERCHANT")
+    await told_once(installation, reference, eventually, "CANCELED")
+
+
 async def test_read_repair_and_poll_at_the_same_time_count_once(
     installation: Installation,
     merchant: Merchant,
