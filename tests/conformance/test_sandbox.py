@@ -48,5 +48,5 @@ def test_every_declared_operation_can_be_struck_by_a_fault(trial: Trial) -> None
     if able.deferred_capture or able.capture_after_authorisation:
         declared.add("capture")
     simulator = trial.installation.sandbox.simulators[trial.provider.name]
-    assert declared <= {route.operation for route in simulator.routes()}
+    assert declared <= {name for route in simulator.routes() for name in (route.operation, *route.others)}
     assert {route.host for route in simulator.routes()} <= {"api", *trial.facts.hosts}
