@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
@@ -34,19 +34,20 @@ LABEL = "X-Paymux-Sandbox-Label"
 class Route:
     """One call of the provider's API. `operation` names it for faults; None: faults never strike it.
 
-    Where one path serves several operations, `operation` is a function that tells them apart by the request's body.
+    Where one path serves several operations, `others` are those whose requests have these bytes in their body.
     `host` is the name of the host in `provider.toml` that serves it.
     """
 
     method: str
     path: str
     handler: Handler
-    operation: str | Callable[[bytes], str | None] | None = None
+    operation: str | None = None
     host: str = "api"
+    others: Mapping[str, bytes] = field(default_factory=dict)
 
     def operation_of(self, body: bytes) -> str | None:
         """The operation that a request with this body is; None: faults never strike it."""
-        return self.operation(body) if callable(self.operation) else self.operation
+        return next((name for name, mark in self.others.items() if mark in body), self.operation)
 
 
 @dataclass(frozen=True, slots=True)
