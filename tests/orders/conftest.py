@@ -29,27 +29,29 @@ async def installation(
     kinds = [
         # captures by itself; everything can be asked for
         till.kind(parent, "salestill", able=f"status cancel deferred_capture {PARTS} {MOVES}", idempotent=every,
-                  readable=moves, lists="keys", tells=True),
+                  readable=moves, lists="keys", tells="header"),
         # paid by our confirm; a confirm can be read
         till.kind(parent, "confirmtill", able=f"status cancel confirm {MOVES}", idempotent=every,
-                  readable=f"confirm {moves}", lists="keys", tells=True, decides_within=7200),
+                  readable=f"confirm {moves}", lists="keys", tells="header", decides_within=7200),
         # only authorises: we capture at once
         till.kind(parent, "aftertill", able=f"status cancel capture_after_authorisation {MOVES}", idempotent=every,
                   readable=moves, lists="moves", authorisation=604_800),
         # neither idempotent nor readable
         till.kind(parent, "blindtill", able=f"status deferred_capture {PARTS} {MOVES}"),
         # repeats are safe, nothing can be read
-        till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, tells=True),
+        till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, tells="header"),
         # readable, but a repeat moves twice
         till.kind(parent, "readtill", able=f"status deferred_capture {PARTS} {MOVES}", readable=moves, lists="moves",
-                  tells=True),
+                  tells="header"),
+        # sends events that anybody could send
+        till.kind(parent, "hinttill", able=f"status {MOVES}", idempotent=every, readable=moves, tells="unsigned"),
         # one capture only
         till.kind(parent, "onecapturetill", able=f"status deferred_capture partial_capture {MOVES}", idempotent=every,
-                  readable=moves, tells=True),
+                  readable=moves, tells="header"),
         # one capture only, and no void
         till.kind(parent, "novoidtill", able="status deferred_capture partial_capture refund", idempotent=every),
         # nothing can be given back
-        till.kind(parent, "keeptill", able="status cancel", idempotent=every, tells=True),
+        till.kind(parent, "keeptill", able="status cancel", idempotent=every, tells="header"),
         # authorisations that last half a day
         till.kind(parent, "shorttill", able=f"status deferred_capture {PARTS} {MOVES}", idempotent=every, readable=moves,
                   authorisation=43_200),

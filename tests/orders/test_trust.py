@@ -12,7 +12,7 @@ from yarl import URL
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import Till
-from tests.orders.test_statuses import paid
+from tests.orders.test_statuses import heard, paid
 
 
 async def tampered(installation: Installation, url: str, **changes: str) -> None:
@@ -124,6 +124,25 @@ async def test_an_unsigned_return_that_claims_a_cancel_leads_to_asking_and_no_fu
     query = await shopper.returns(f"{merchant.base}/return/{opened['orderToken']}?via=cancel")
     assert query["status"] == "PENDING"
     assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
+
+
+async def test_a_report_that_nobody_signed_is_a_hint_whatever_the_connector_makes_of_it(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("HINTTILL")
+    reference, till = opened["orderReference"], tills["HINTTILL"]
+    query = await shopper.returns(f"{merchant.base}/return/{opened['orderToken']}?claims=paid")
+    assert query["status"] == "PENDING"
+    case, asked = till.of(reference), till.count("status", reference)
+    body = {**till._shown(case), "status": "paid", "captured": "100"}
+    assert (await installation.call("POST", case.data["events_url"], json=body)).status == 200
+
+    async def heard_and_asked() -> bool:
+        return till.count("status", reference) > asked and await heard(installation, reference, 1)
+
+    await eventually(heard_and_asked)
+    status = await merchant.status(reference)
+    assert (status["status"], status["captureStatus"]) == ("PENDING", None)
 
 
 async def test_a_forged_event_changes_nothing(installation: Installation, merchant: Merchant, tills: Till) -> None:

@@ -20,14 +20,14 @@ def kind(
     idempotent: str = "",
     readable: str = "",
     lists: str = "totals",
-    tells: bool = False,
+    tells: str = "none",
     **more: Any,
 ) -> Path:
     """The folder of a provider `name` with the code of the same name in capitals.
 
     `able`, `idempotent` and `readable` name what is true, separated by blanks. `lists` says how its status tells what
-    moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: it sends events. `more`: seconds
-    of `[times]`.
+    moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: how its events are
+    authenticated, `header` or `unsigned`. `more`: seconds of `[times]`.
     """
     folder = parent / name
     folder.mkdir()
@@ -44,7 +44,7 @@ def kind(
         "[readable]", *(f"{word} = true" for word in readable.split()),
         "[times]", *(f"{word} = {seconds}" for word, seconds in more.items()),
         "[credentials.key]", 'title = "Key"',
-        "[events]", f'kind = "{"header" if tells else "none"}"', f'set_up = "{"per order" if tells else "none"}"',
+        "[events]", f'kind = "{tells}"', f'set_up = "{"none" if tells == "none" else "per order"}"',
     ]  # fmt: skip
     (folder / "provider.toml").write_text("\n".join(text), encoding="utf-8")
     return folder
