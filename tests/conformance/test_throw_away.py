@@ -17,9 +17,11 @@ CODE = "PAPERPAY_NZ"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The connector is there for this file alone."""
+    """The connectors are there for this file alone."""
     before = registry._extra
-    registry.register_folder(throw_away.write(tmp_path_factory.mktemp("connectors")))
+    for forgetful in (False, True):
+        folder = throw_away.write(tmp_path_factory.mktemp("connectors"), forgetful=forgetful)
+        registry.register_folder(folder)
     yield
     registry._extra = before
 
@@ -84,3 +86,11 @@ async def test_what_it_does_not_declare_is_refused(paperpay: Trial) -> None:
 @pytest.mark.parametrize("operation", ["create", "status", "capture", "refund"])
 async def test_it_survives_faults(paperpay: Trial, operation: str) -> None:
     await test_faults.survives(paperpay, operation, test_faults.FAST, 1)
+
+
+async def test_a_lost_refund_that_nobody_can_ask_for_is_blocked_and_left_to_a_person(
+    installation: Installation,
+) -> None:
+    inkpay = Trial(installation, registry.all_providers()["inkpay"])
+    assert not inkpay.knows("refund")
+    await test_faults.survives(inkpay, "refund", ("error_before", "error_after", "malformed"), 1)

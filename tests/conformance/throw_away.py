@@ -191,11 +191,28 @@ class PaperPaySimulator(Simulator):
 '''
 
 
-def write(folder: Path) -> Path:
-    """Write the connector as `paperpay` into a folder; its own folder."""
-    made = folder / "paperpay"
+FORGETFUL = {
+    "provider.toml": [
+        ('name = "paperpay"', 'name = "inkpay"'),
+        ("PAPERPAY_NZ", "INKPAY_NZ"),
+        ("capture = true\nrefund = true\n\n[readable]", "capture = true\n\n[readable]"),
+        ("capture = true\nrefund = true\n\n[times]", "capture = true\n\n[times]"),
+    ],
+    "connector.py": [
+        ("captured=captured, refunded=refunded, moves=tuple(moves)", "captured=captured"),
+    ],
+    "simulator.py": [],
+}
+"""What makes it a provider that forgets refunds: neither repeated safely nor told of afterwards."""
+
+
+def write(folder: Path, *, forgetful: bool = False) -> Path:
+    """Write the connector as `paperpay`, or a forgetful one as `inkpay`, into a folder; its own folder."""
+    made = folder / ("inkpay" if forgetful else "paperpay")
     made.mkdir()
-    (made / "provider.toml").write_text(FACTS)
-    (made / "connector.py").write_text(CONNECTOR)
-    (made / "simulator.py").write_text(SIMULATOR)
+    for name, text in (("provider.toml", FACTS), ("connector.py", CONNECTOR), ("simulator.py", SIMULATOR)):
+        for old, new in FORGETFUL[name] if forgetful else ():
+            assert old in text
+            text = text.replace(old, new)
+        (made / name).write_text(text)
     return made
