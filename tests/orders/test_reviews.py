@@ -131,11 +131,11 @@ async def test_two_unknown_refunds_are_settled_one_by_one(
 ) -> None:
     reference = await paid(merchant, shopper, "BLINDTILL")
     await installation.fault("blindtill", "refund", "timeout_before", reference, times=2)
-    for name, amount in (("R-1", "30"), ("R-2", "40")):
+    for name, amount in (("R-1", "30"), ("R-1 again", "40")):
         assert (await merchant.refunds(reference, amount, name)).body["refundStatus"] == "PENDING"
     row = await review.resolve(installation.core, reference, "succeeded", "seen in their portal", "demo-merchant")
-    assert [waiting["reference"] for waiting in row["waiting"]] == ["R-2"]
-    assert row["reason"] == "nobody knows whether the refund R-2 happened: ask the provider"
+    assert [waiting["reference"] for waiting in row["waiting"]] == ["R-1 again"]
+    assert row["reason"] == "nobody knows whether the refund R-1 again happened: ask the provider"
     row = await review.resolve(installation.core, reference, "failed", "not in their portal", "demo-merchant")
     assert (row["waiting"], row["reason"]) == ([], None)
     details = await merchant.details(reference)

@@ -54,9 +54,14 @@ def chosen_deadline(order: Order) -> datetime | None:
     return None
 
 
-def named(op: Operation) -> str:
-    """An operation as reviews name it."""
-    return f"the {op.kind} {op.reference} "
+def unknown_reason(op: Operation) -> str:
+    """Why an operation that is neither idempotent nor readable is listed (U1)."""
+    return f"nobody knows whether the {op.kind} {op.reference} happened: ask the provider"
+
+
+def overdue_reason(op: Operation) -> str:
+    """Why an operation is listed whose provider takes too long (U3)."""
+    return f"the {op.kind} {op.reference} has been undecided for too long"
 
 
 @dataclass(slots=True)
@@ -161,7 +166,7 @@ class Deciding:
 
     async def review(self, reason: str) -> None:
         """List the order for a person, and say so, once for each reason (U3)."""
-        known = self.order.reviews
+        known, reason = self.order.reviews, " ".join(reason.split())
         if reason in known:
             return
         await self.change(needs_review="\n".join([*known, reason]))
@@ -169,9 +174,10 @@ class Deciding:
         log.warning("order.needs_review", order=self.order.id, reason=reason)
         await self.announce("ORDER_NEEDS_REVIEW", {**views.order_event(self.order), "needsReview": reason})
 
-    async def reviewed(self, about: str) -> None:
-        """What a review was about has come out by itself: take its reasons off the list."""
-        left = [reason for reason in self.order.reviews if about not in reason]
+    async def reviewed(self, *over: str) -> None:
+        """What a review was about has come out: take these reasons off the list."""
+        gone = {" ".join(reason.split()) for reason in over}
+        left = [reason for reason in self.order.reviews if reason not in gone]
         if len(left) < len(self.order.reviews):
             await self.change(needs_review="\n".join(left) or None)
 
@@ -235,7 +241,7 @@ class Deciding:
             needs_review=False, failure_code=None, failure_reason=None,
         )  # fmt: skip
         await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
-        await self.reviewed(named(op))
+        await self.reviewed(unknown_reason(op), overdue_reason(op))
         await self._count(op)
         await self._tell(op)
         if op.kind is Kind.CAPTURE and not self.absorbing:
@@ -287,7 +293,7 @@ class Deciding:
             holder=None, needs_review=False,
         )  # fmt: skip
         await store.drop_timers(self.tx, self.order.id, "operation", subject=op.id)
-        await self.reviewed(named(op))
+        await self.reviewed(unknown_reason(op), overdue_reason(op))
         await self.note(f"{op.kind}_failed", amount=op.amount, operation_id=op.id, detail={"reason": reason})
         await self._tell(op)
         if op.kind is Kind.CAPTURE and self.order.status.final and self.order.status is not Status.SUCCESSFUL:

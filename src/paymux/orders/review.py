@@ -8,7 +8,7 @@ from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.orders import calls, reports, store
 from paymux.orders.core import Core
-from paymux.orders.decide import Deciding, deciding, named
+from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Kind, Operation, Order
 
 
@@ -56,7 +56,6 @@ async def resolve(core: Core, reference: str, outcome: str, note: str, merchant:
         unknown = [op for op in await desk.operations(*Kind) if op.pending and op.needs_review]
         if unknown:
             await _settle_operation(desk, unknown[0], outcome, note)
-            await desk.reviewed(named(unknown[0]))
             return
         await desk.change(needs_review=None)
         if not desk.order.status.final and desk.order.authorised is None:

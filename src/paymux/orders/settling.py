@@ -9,7 +9,7 @@ import structlog
 
 from paymux.connectors import contract as c
 from paymux.orders import reports, store
-from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, named
+from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, overdue_reason, unknown_reason
 from paymux.orders.model import Initiator, Kind, Operation, Status
 
 log = structlog.get_logger()
@@ -179,7 +179,7 @@ async def _for_a_person(desk: Deciding, op: Operation) -> None:
     """Neither idempotent nor readable: it stays PENDING, its amount blocked, and is listed (U1)."""
     await store.update_operation(desk.tx, op, desk.now, needs_review=True, holder=None)
     await store.drop_timers(desk.tx, desk.order.id, "operation", subject=op.id)
-    await desk.review(f"nobody knows whether {named(op)}happened: ask the provider")
+    await desk.review(unknown_reason(op))
 
 
 async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
@@ -197,7 +197,7 @@ async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
     await desk.timer("operation", desk.now + (timedelta(hours=1) if late else backoff(op.asks)), op.id)
     log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=reason)
     if late:
-        await desk.review(f"{named(op)}has been undecided for too long")
+        await desk.review(overdue_reason(op))
 
 
 def nothing(decision: Decision) -> Settle:
