@@ -90,7 +90,7 @@ class Installation:
         )
         config = uvicorn.Config(
             make_app(self.core), host="127.0.0.1", port=settings.port, log_config=None, access_log=False,
-            lifespan="off", proxy_headers=False,
+            lifespan="off", proxy_headers=False, timeout_keep_alive=120,
         )  # fmt: skip
         self.server = uvicorn.Server(config)
         self.server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

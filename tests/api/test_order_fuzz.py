@@ -18,7 +18,9 @@ from tests.installation import Merchant
 _NUMBERS = itertools.count(1)
 NUMBERS = ["1e400", "-0", "0.001", "1e-1000010", "1e99999999999999999999", "-1", "100", "0", "1" * 60, "1e9", "3.14"]
 
-words = st.text(st.characters(codec=None, exclude_categories=()), max_size=12) | st.sampled_from(
+# A few of every kind of character: all of Unicode takes seconds to set up and finds no more.
+letters = st.sampled_from("aZ09 .,:;_-/\\'\"{}[]%&?#<>@+\t\n\r\0\x07\x7f\x85ä注𝄞\u2028\u202e\ufeff\ud800\udfff")
+words = st.text(letters, max_size=12) | st.sampled_from(
     [
         "",
         "AUD",
