@@ -258,11 +258,11 @@ class Player:
         """No faults any more, the provider decides what it left open, and time passes until nothing is to come."""
         await self.installation.call("DELETE", f"{self.sandbox}/control/faults")
         self.installation.inbox.status = 200
-        await self.idle()
-        for life in self.lives:
-            if life.left_pending or self._moves_slowly(life):
-                await self._settle(life, life.ordered.verdict)
         for number in range(ROUNDS):
+            await self.idle()
+            for life in self.lives:
+                if life.left_pending or self._moves_slowly(life):
+                    await self._settle(life, life.ordered.verdict)
             await self.idle()
             due = await self._next_due()
             if due is None:

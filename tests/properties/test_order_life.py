@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from paymux.platform import jobs
 from tests.installation import Installation
@@ -37,16 +37,16 @@ async def lively(
 
 async def tell(installation: Installation, story: Story) -> None:
     """Play a story and judge it; print it when something is wrong."""
-    note(str(story))
     with structlog.testing.capture_logs([structlog.processors.format_exc_info]) as logs:
         player = Player(installation, story)
         try:
             await player.play()
             await judge(player)
-        except BaseException:
+        except Exception as fault:
+            fault.add_note(str(story))
             for life in player.lives:
-                note(f"{life.reference}: {await installation.merchant.details(life.reference)}")
-                note(f"{life.reference} at the provider: {installation.ledger(life.reference)}")
+                fault.add_note(f"{life.reference}: {await installation.merchant.details(life.reference)}")
+                fault.add_note(f"{life.reference} at the provider: {installation.ledger(life.reference)}")
             raise
     silent = [entry for entry in logs if entry["event"] in SILENT_DEFECTS]
     assert not silent, silent
