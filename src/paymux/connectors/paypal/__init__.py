@@ -1,0 +1,1 @@
+"""PayPal: orders v2 behind its checkout page, payments v2."""
