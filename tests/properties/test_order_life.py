@@ -13,7 +13,19 @@ from paymux.platform import jobs
 from tests.installation import Installation
 from tests.properties.judgement import judge
 from tests.properties.player import Player
-from tests.properties.stories import Story, stories
+from tests.properties.stories import (
+    Cancels,
+    Charges,
+    Moves,
+    Ordered,
+    Passes,
+    Pays,
+    Reads,
+    ReturnsAs,
+    Story,
+    Strikes,
+    stories,
+)
 
 # Defects that nobody sees from outside, for a job is tried again.
 SILENT_DEFECTS = {"job.failed", "connector.failed", "worker.interrupted"}
@@ -50,6 +62,31 @@ async def tell(installation: Installation, story: Story) -> None:
             raise
     silent = [entry for entry in logs if entry["event"] in SILENT_DEFECTS]
     assert not silent, silent
+
+
+TOLD_BEFORE = {
+    "a deadline, a lost create and a poll due at once left a timer behind that came back for ever": Story(
+        orders=(Ordered("AFTERPAY_AU", cancellation_timeout=60, create_fault="error_after", verdict="decline"),),
+        steps=(Passes(2_500_000), Reads(0), Pays(0, "cancel")),
+    ),
+    "a lost create whose order was paid by its retry": Story(
+        orders=(Ordered("PLANPAY_AU", get_token=True, create_fault="malformed"),),
+        steps=(Pays(0), Charges(0, "error_after"), Cancels(0), Moves(0, "refund", "60"), Moves(0, "refund", "60")),
+    ),
+    "a refund that is lost, and repeated by its reference": Story(
+        orders=(Ordered("LATITUDEPAY_AU"), Ordered("KLARNA_AU")),
+        steps=(
+            Pays(0), Pays(1), Strikes(0, "refund", "error_after"), Strikes(1, "refund", "reset_after", 2),
+            Moves(0, "refund", "40"), Moves(1, "refund", "40"), Moves(0, "refund", "40"), Moves(1, "refund", "60"),
+            ReturnsAs(0, 1),
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOLD_BEFORE)
+async def test_a_story_told_before(lively: Installation, name: str) -> None:
+    await tell(lively, TOLD_BEFORE[name])
 
 
 @given(story=stories(moves=2, asides=3))
