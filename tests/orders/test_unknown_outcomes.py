@@ -364,6 +364,21 @@ async def test_a_dead_holders_call_is_taken_over_after_its_lease_and_asked_about
     assert (tills["SALESTILL"].count("refund", reference), installation.balance(reference)) == (1, 40)
 
 
+async def test_an_operation_that_is_being_asked_about_gives_its_first_result_again(
+    installation: Installation, merchant: Merchant, shopper: Shopper, gate_at: GateAt
+) -> None:
+    reference = await paid(merchant, shopper, "SALESTILL")
+    await installation.fault("salestill", "refund", "error_after", reference)
+    await installation.fault("salestill", "events", "no_event", reference)
+    assert (await merchant.refunds(reference, "60", "R-1")).body["refundStatus"] == "PENDING"
+    gate = gate_at(calls, "_ask", when=lambda _, taken: taken.order.reference == reference)
+    await installation.advance(31)
+    await gate.reached.wait()
+    again = await merchant.refunds(reference, "60", "R-1")
+    assert (again.status, again.body["refundStatus"]) == (201, "PENDING")
+    gate.open()
+
+
 async def test_the_key_goes_along_with_the_call_and_is_kept_before_it_leaves(
     installation: Installation, merchant: Merchant, shopper: Shopper, gate_at: GateAt
 ) -> None:

@@ -77,7 +77,8 @@ async def _repeat(tx: Any, order: Order, first: Operation, request_hash: str, as
         raise Conflict(
             f"{asked.kind} reference {asked.reference} has been used with another body", code="duplicate_reference"
         )
-    if first.pending and await store.leased(tx, first):
+    # Being asked about is not running: its first result, PENDING, has been given and is given again.
+    if first.pending and first.asks == 0 and await store.leased(tx, first):
         raise InProgress(f"The {asked.kind} {asked.reference}")
     return order, _answered(first)
 
