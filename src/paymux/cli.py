@@ -5,14 +5,13 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from paymux.platform.settings import Settings, described
 
-_PLACE = ("mode", "database_url", "home", "keys_file", "allow_embedded", "public_url")
+_PLACE = ("mode", "database_url", "home", "keys_file", "keys", "allow_embedded", "public_url")
 _LOGS = ("log_level", "log_format")
 _CALLS = ("provider_connect_timeout", "provider_timeout", "provider_hosts", "sandbox_port", "sandbox_url")
 _SERVE = ("host", "port", "trusted_proxies", *_PLACE, *_CALLS, "callback_allow", "database_pool", "lease", "race_wait",
@@ -42,10 +41,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="paymux: one API for every payment method."
 )
 db = typer.Typer(no_args_is_help=True, help="The database.")
-keys = typer.Typer(no_args_is_help=True, help="The key file, which encrypts what is secret in the database.")
 review = typer.Typer(no_args_is_help=True, help="What needs a person.")
 app.add_typer(db, name="db")
-app.add_typer(keys, name="keys")
 app.add_typer(review, name="review")
 
 
@@ -124,27 +121,6 @@ def prepare() -> None:
     from paymux.supervisor import prepare as run_prepare
 
     _run(run_prepare)
-
-
-@keys.command("create")
-def create_keys(
-    path: Annotated[Path, typer.Argument(help="Where to write it; PAYMUX_KEYS_FILE then names it.")],
-) -> None:
-    """Make a key file with one new random key, readable by you alone. Keep a copy apart from the database's backups.
-
-    Without it nothing that the installation sealed can be read again: credentials, secrets, customer data.
-    """
-    from paymux.platform.encryption import KeyRing
-
-    if path.exists():
-        typer.echo(f"{path} exists already, and is left as it is.", err=True)
-        raise typer.Exit(1)
-    try:
-        KeyRing.load(path, create=True)
-    except OSError as fault:
-        typer.echo(f"{path} can't be written: {fault.strerror}.", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"Made {path}. Set PAYMUX_KEYS_FILE={path.absolute()} for every process.")
 
 
 def _settings() -> Settings:
@@ -226,9 +202,10 @@ def main() -> None:
 
 def add_the_rest() -> None:
     """Add the commands about merchants and connectors, whose modules the others need not load."""
-    from paymux import cli_accounts, cli_connectors, cli_providers
+    from paymux import cli_accounts, cli_connectors, cli_keys, cli_providers
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
+    app.add_typer(cli_keys.keys, name="keys")
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")

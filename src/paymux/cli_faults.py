@@ -8,14 +8,15 @@ from pydantic import ValidationError
 from paymux.accounts import live_checks
 from paymux.connectors.registry import UnknownCode
 from paymux.platform.database import DatabaseUnavailable
-from paymux.platform.encryption import KeyFileMissing
+from paymux.platform.encryption import Unreadable
+from paymux.platform.key_file import KeyFileMissing
 from paymux.platform.migrations import NewerDatabase
 from paymux.platform.ports import PortTaken
 from paymux.platform.running import NotRunning
 
 FAULTS = (
-    UnknownCode, ValueError, NotRunning, KeyFileMissing, DatabaseUnavailable, NewerDatabase, live_checks.UnsafeStart, PortTaken,
-    asyncpg.UndefinedTableError, asyncpg.PostgresConnectionError, OSError,
+    UnknownCode, ValueError, NotRunning, KeyFileMissing, Unreadable, DatabaseUnavailable, NewerDatabase,
+    live_checks.UnsafeStart, PortTaken, asyncpg.UndefinedTableError, asyncpg.PostgresConnectionError, OSError,
 )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 def open_keyring(settings: Settings) -> KeyRing:
     """The installation's key ring; made at first start in sandbox mode, required in live mode (K3)."""
+    if settings.keys is not None:
+        return KeyRing.given(settings.keys.get_secret_value())
     if settings.keys_path is None:
         raise SystemExit("Live mode needs PAYMUX_KEYS_FILE: the file with the keys that encrypt secrets (K3).")
     return KeyRing.load(settings.keys_path, create=settings.sandbox)

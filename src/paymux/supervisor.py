@@ -61,14 +61,14 @@ async def prepare(settings: Settings) -> None:
     from paymux.platform.migrations import upgrade
 
     await upgrade(settings.database_url)
-    if not settings.sandbox or settings.keys_path is None:
+    if not settings.sandbox:
         return
     from paymux.accounts import demo
     from paymux.platform.clock import Clock
     from paymux.platform.database import Database
-    from paymux.platform.encryption import KeyRing
+    from paymux.processes import open_keyring
 
-    keyring = KeyRing.load(settings.keys_path, create=True)
+    keyring = open_keyring(settings)
     database = await Database.connect(settings.database_url, 2)
     try:
         await demo.seed(database, keyring, Clock(movable=True), settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ LIFE = 86_400
 SESSION_LIFE = 604_800
 CLOCKS_APART = 10
 MAX_TOKEN = 4096
+KEYS_FRESH = 60.0
+"""Seconds after which a process reads its signing keys again, for others may have rotated them."""
 AUDIENCE = "paymux"
 ALGORITHM = "ES256"
 SCOPES = ("api-user", "merchant")
@@ -58,6 +61,7 @@ class AccessTokens:
         self._private: ECKey | None = None
         self._public: dict[str, ECKey] = {}
         self._lock = asyncio.Lock()
+        self._read_at = 0.0
 
     async def grant(self, *, client_id: str, client_secret: str, grant_type: str, scope: str) -> dict[str, Any]:
         """The answer of `POST /token`. Raises TokenRefused."""
@@ -101,21 +105,29 @@ class AccessTokens:
         async with self._database.connection() as held:
             return {"keys": [row["public_jwk"] for row in await store.signing_keys(held)]}
 
-    async def rotate(self) -> None:
-        """Sign with a new key from now on; what the old one signed stays valid until it ends.
+    async def rotate(self, *, compromised: bool = False) -> str:
+        """Sign with a new key from now on; what the old one signed stays valid until it ends. The new key's id.
 
-        Another process goes on signing with the old key until it meets the first token of the new one.
+        Another process goes on signing with the old key for KEYS_FRESH seconds, or until it meets the first token of the
+        new one. `compromised`: nothing that an old key signed is believed any more, by any process after that time.
         """
         async with self._lock:
             async with self._database.transaction() as tx:
                 await store.lock_signing_keys(tx)
                 await store.retire_signing_keys(tx)
+                if compromised:
+                    await store.drop_retired_signing_keys(tx)
                 rows = await self._stored_keys(tx)
             self._keep(rows)
+        return str(rows[0]["kid"])
+
+    @property
+    def _stale(self) -> bool:
+        return self._private is None or time.monotonic() - self._read_at >= KEYS_FRESH
 
     async def _signing_key(self) -> ECKey:
         async with self._lock:
-            if self._private is None:
+            if self._stale:
                 await self._load()
             assert self._private is not None
             return self._private
@@ -124,9 +136,9 @@ class AccessTokens:
         """The key of this id. An unknown one leads to one look at the database at a time, however many ask."""
         if not isinstance(kid, str):
             raise TokenInvalid("no kid")
-        if kid not in self._public:
+        if kid not in self._public or self._stale:
             async with self._lock:
-                if kid not in self._public:
+                if kid not in self._public or self._stale:
                     await self._load()
         if kid not in self._public:
             raise TokenInvalid("unknown kid")
@@ -155,6 +167,7 @@ class AccessTokens:
         pem = self._keyring.unseal(rows[0]["private_sealed"], _SEALED_FOR)
         self._private = ECKey.import_key(pem, {"kid": rows[0]["kid"], "use": "sig", "alg": ALGORITHM})
         self._public = {row["kid"]: ECKey.import_key(row["public_jwk"]) for row in rows}
+        self._read_at = time.monotonic()
 
 
 def _expected_claims(issuer: str) -> jwt.JWTClaimsRegistry:

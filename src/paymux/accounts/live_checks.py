@@ -21,8 +21,8 @@ async def refuse_unsafe_start(settings: Settings, database: Database) -> None:
     public = urlsplit(settings.public_url)
     if public.scheme != "https" or not public.hostname:
         wrong.append("PAYMUX_PUBLIC_URL must be an https URL")
-    if settings.keys_path is None or not settings.keys_path.is_file():
-        wrong.append("PAYMUX_KEYS_FILE must name the key file")
+    if settings.keys is None and (settings.keys_path is None or not settings.keys_path.is_file()):
+        wrong.append("PAYMUX_KEYS_FILE must name the key file, or PAYMUX_KEYS hold its content")
     if not settings.database_url and not settings.allow_embedded:
         wrong.append("the embedded database needs PAYMUX_ALLOW_EMBEDDED=1, or set PAYMUX_DATABASE_URL")
     async with database.connection() as held:

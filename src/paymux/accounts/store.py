@@ -151,9 +151,12 @@ async def codes_of(tx: Connection, merchant_id: str) -> set[str]:
 
 
 async def signing_keys(tx: Connection) -> list[Record]:
-    """The signing keys that still verify, the one to sign with first. A retired key goes when its last token has ended."""
+    """The signing keys that still verify, the one to sign with first. A retired key goes when its last token has ended.
+
+    That is a day after the last process has noticed, for which an hour is far more than enough.
+    """
     rows: list[Record] = await tx.fetch(
-        "SELECT * FROM signing_keys WHERE retired_real IS NULL OR retired_real > now() - interval '24 hours'"
+        "SELECT * FROM signing_keys WHERE retired_real IS NULL OR retired_real > now() - interval '25 hours'"
         " ORDER BY retired_real DESC NULLS FIRST, created_real DESC"
     )
     return rows
@@ -168,6 +171,11 @@ async def add_signing_key(tx: Connection, kid: str, private_sealed: bytes, publi
 async def retire_signing_keys(tx: Connection) -> None:
     """Sign with none of the present keys any more."""
     await tx.execute("UPDATE signing_keys SET retired_real = now() WHERE retired_real IS NULL")
+
+
+async def drop_retired_signing_keys(tx: Connection) -> None:
+    """Believe nothing any more that a retired key has signed."""
+    await tx.execute("DELETE FROM signing_keys WHERE retired_real IS NOT NULL")
 
 
 async def lock_signing_keys(tx: Connection) -> None:

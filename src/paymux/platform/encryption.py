@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import os
-import secrets
+import time
 from pathlib import Path
 
+import structlog
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from paymux.platform.key_file import KeyFileMissing, Keys, make_file, read_file
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 2.0
+"""Seconds after which a process that seals looks whether its key file has changed."""
 _NONCE = 12
 _TAG = 16
-
-
-_NO_FILE = (
-    "There is no key file at {path}. Put the installation's own back: without it nothing that it sealed can be read. "
-    'A new installation needs one with mode 0600: {{"primary": "k1", "keys": {{"k1": "<32 random bytes in base64>"}}}}'
-)
-
-
-class KeyFileMissing(Exception):
-    """There is no key file, or it can't be used: the sentence says what to do."""
 
 
 class Unreadable(Exception):
@@ -36,71 +29,97 @@ class Unreadable(Exception):
 class KeyRing:
     """Seals texts with the primary key and opens them with any key of the ring.
 
-    To rotate: add a key **behind** the others and name it as primary. Digests are made with a key derived from the
-    first one, so the first must stay where it is for as long as anything is looked up by digest.
+    A ring that was loaded from a file follows it: a rotation reaches a running process within LOOK_EVERY seconds, and at
+    once when it meets a text that is sealed with a key it does not know.
     """
 
-    def __init__(self, keys: dict[str, bytes], primary: str) -> None:
-        self._keys, self._primary = keys, primary
-        first = next(iter(keys.values()))
-        self._digest_key = HKDF(hashes.SHA256(), 32, None, b"paymux digest").derive(first)
+    def __init__(self, keys: Keys, path: Path | None = None) -> None:
+        self._ring, self._path = keys, path
+        self._seen: tuple[int, int, int] | None = None
+        self._next_look = time.monotonic() + LOOK_EVERY
 
     @classmethod
     def load(cls, path: Path, *, create: bool) -> KeyRing:
         """Read the key file; make one with mode 0600 when there is none and `create`. Raises KeyFileMissing."""
-        if not path.exists():
-            if not create:
-                raise KeyFileMissing(_NO_FILE.format(path=path))
-            cls._write_new(path)
-        if path.stat().st_mode & 0o077:
-            raise KeyFileMissing(f"The key file {path} can be read by others; set its mode to 0600")
-        try:
-            kept = json.loads(path.read_text())
-            keys = {name: base64.b64decode(value, validate=True) for name, value in kept["keys"].items()}
-            if not keys or kept["primary"] not in keys:
-                raise ValueError("its primary key is not among its keys")
-            if any(len(key) != 32 or not 0 < len(name.encode()) < 256 for name, key in keys.items()):
-                raise ValueError("a key is not 32 bytes long, or its name not 1 to 255")
-        except OSError as fault:
-            raise KeyFileMissing(f"The key file {path} can't be read: {fault.strerror}") from fault
-        except (ValueError, KeyError, AttributeError, TypeError) as fault:
-            raise KeyFileMissing(f"The key file {path} can't be used: {fault}") from fault
-        return cls(keys, kept["primary"])
+        if create and not path.exists():
+            make_file(path)
+        return cls(read_file(path), path)
 
-    @staticmethod
-    def _write_new(path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        # Written beside and linked into place: two processes that start together end with one file.
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"primary": "k1", "keys": {"k1": key}}, file)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+    @classmethod
+    def given(cls, text: str) -> KeyRing:
+        """The ring of a JSON text, as PAYMUX_KEYS holds it. Raises KeyFileMissing."""
+        return cls(Keys.read(text, "PAYMUX_KEYS"))
+
+    @property
+    def primary(self) -> str:
+        """The name of the key that seals."""
+        self._follow()
+        return self._ring.primary
 
     def seal(self, text: str, purpose: str) -> bytes:
         """Encrypt a text for a purpose; only the same purpose opens it."""
-        nonce, name = os.urandom(_NONCE), self._primary.encode()
-        sealed = AESGCM(self._keys[self._primary]).encrypt(nonce, text.encode(), purpose.encode())
-        return bytes([len(name)]) + name + nonce + sealed
+        name = self.primary
+        nonce = os.urandom(_NONCE)
+        sealed = AESGCM(self._ring.keys[name]).encrypt(nonce, text.encode(), purpose.encode())
+        return mark_of(name) + nonce + sealed
 
     def unseal(self, sealed: bytes, purpose: str) -> str:
         """Decrypt what was sealed for this purpose. Raises Unreadable."""
         size = sealed[0] if sealed else 0
         name, rest = sealed[1 : 1 + size].decode(errors="replace"), sealed[1 + size :]
-        if name not in self._keys:
+        if name not in self._ring.keys:
+            self._follow(at_once=True)
+        if name not in self._ring.keys:
             raise Unreadable(f"sealed with key {name!r}, which is not in the ring")
         if len(rest) < _NONCE + _TAG:
             raise Unreadable("cut off")
         try:
-            return AESGCM(self._keys[name]).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode()).decode()
+            return AESGCM(self._ring.keys[name]).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode()).decode()
         except InvalidTag as fault:
             raise Unreadable("sealed for another purpose, or changed") from fault
 
+    def reseal(self, sealed: bytes, purposes: tuple[str, ...]) -> bytes:
+        """The same text under the primary key, for whichever of the purposes it was sealed. Raises Unreadable."""
+        for purpose in purposes[:-1]:
+            try:
+                return self.seal(self.unseal(sealed, purpose), purpose)
+            except Unreadable:
+                continue
+        return self.seal(self.unseal(sealed, purposes[-1]), purposes[-1])
+
     def digest(self, text: str) -> str:
         """A keyed hash (HMAC-SHA256, hexadecimal) for looking secrets up and comparing them; rotation keeps it."""
-        return hmac.new(self._digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.new(self._ring.digest, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat() if self._path is not None else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+
+    def _follow(self, *, at_once: bool = False) -> None:
+        """Take the file's keys over if it has changed. One that is gone, or can't be used, leaves what there is."""
+        if self._path is None or (not at_once and time.monotonic() < self._next_look):
+            return
+        self._next_look = time.monotonic() + LOOK_EVERY
+        seen = self._look()
+        if seen is None or seen == self._seen:
+            return
+        try:
+            keys = read_file(self._path)
+        except KeyFileMissing as fault:
+            log.warning("keys.unusable", reason=str(fault))
+            return
+        self._seen = seen
+        if keys.digest != self._ring.digest:
+            # Another installation's: nobody's secret would be known any more.
+            log.warning("keys.of_another_installation", path=str(self._path))
+            return
+        self._ring = keys
+
+
+def mark_of(key: str) -> bytes:
+    """How everything begins that is sealed with this key."""
+    name = key.encode()
+    return bytes([len(name)]) + name

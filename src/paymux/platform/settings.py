@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".paymux"), description="Folder of the data, the key file and the sandbox's own store.")
     database_url: str = Field("", description="A PostgreSQL of yours, 15 or later; default: the embedded one.")
     keys_file: Path | None = Field(None, description="The key ring (K3); default HOME/keys.json in sandbox mode.")
+    keys: SecretStr | None = Field(
+        None, description="The key ring itself, as the key file's JSON, in place of a file. A change needs a restart."
+    )
     allow_embedded: bool = Field(False, description="Live mode on the embedded database needs this said (K4).")
     callback_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts or networks that callbacks may reach although they are private (E8), comma-separated."
@@ -94,6 +97,12 @@ class Settings(BaseSettings):
             return value
         return dict(part.strip().split("=", 1) for part in value.split(",") if "=" in part)
 
+    @model_validator(mode="after")
+    def _one_ring(self) -> Settings:
+        if self.keys is not None and self.keys_file is not None:
+            raise ValueError("PAYMUX_KEYS and PAYMUX_KEYS_FILE can't both be set: which of them would count?")
+        return self
+
     @property
     def sandbox(self) -> bool:
         """Whether this installation plays the providers itself."""
@@ -111,8 +120,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def keys_path(self) -> Path | None:
-        """Where the key ring is; None in live mode when nobody said (which is refused at start, K4)."""
-        if self.keys_file is not None:
+        """Where the key ring is; None when PAYMUX_KEYS holds it, and in live mode when nobody said (refused at start, K4)."""
+        if self.keys_file is not None or self.keys is not None:
             return self.keys_file
         return self.home / "keys.json" if self.sandbox else None
 

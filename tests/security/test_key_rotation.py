@@ -1,0 +1,165 @@
+"""`paymux keys`: the ring is rotated under a working installation; nobody loses a secret, a token or a session."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from paymux.accounts import access_tokens, service
+from paymux.orders import sealed_columns
+from paymux.platform import encryption, resealing, sealed_store
+from paymux.platform.encryption import KeyRing
+from tests.installation import Installation, Merchant, Shopper
+from tests.processes import environment_of, run
+
+LIMITS = {"provider_timeout": 10.0}
+CODE = "PLANPAY_AU"
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process notices a rotation when it seals next."""
+    monkeypatch.setattr(encryption, "LOOK_EVERY", 0.0)
+
+
+async def types(installation: Installation, *words: str, code: int = 0) -> str:
+    """Type a command beside the running installation; what it says."""
+    environment = environment_of(
+        PAYMUX_HOME=str(installation.settings.home), PAYMUX_DATABASE_URL=installation.settings.database_url,
+        PAYMUX_PORT=str(installation.settings.port),
+    )  # fmt: skip
+    ran = await asyncio.to_thread(run, environment, "keys", *words)
+    assert ran.code == code, ran.said
+    return ran.out or ran.said
+
+
+async def used(installation: Installation) -> dict[str, int]:
+    return dict(await resealing.in_use(installation.database, sealed_columns.SEALED))
+
+
+async def test_every_sealed_column_of_the_database_is_known_by_its_purpose(installation: Installation) -> None:
+    async with installation.database.connection() as held:
+        there = await sealed_store.sealed_columns(held)
+    assert {(column.table, column.column) for column in sealed_columns.SEALED} == there
+
+
+async def test_a_key_is_rotated_reencrypted_and_retired_while_orders_are_paid(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    async with installation.database.transaction() as tx:
+        await service.set_merchant(tx, "mer_demo", raw_provider_response=True)
+    body = merchant.order(CODE, getToken=True)
+    first = await merchant.post("/orders", body, **{"Idempotency-Key": "kept-1"})
+    await shopper.pays(first.body["redirectUrl"])
+    await installation.quiet()
+    told = installation.inbox.events(body["orderReference"], "ORDER_ASYNC_CALLBACK")
+    token = told[-1]["data"]["token"]
+    open_order = await merchant.creates(CODE)
+    assert set(await used(installation)) == {"k1"}
+
+    async def sells() -> None:
+        for _ in range(6):
+            await shopper.pays((await merchant.creates(CODE))["redirectUrl"])
+
+    selling = asyncio.create_task(sells())
+    await types(installation, "rotate")
+    assert "run `paymux keys reencrypt` first" in await types(installation, "retire", "--now", code=1)
+    said = json.loads(await types(installation, "reencrypt", "--json"))
+    assert said["resealed"] > 50
+    await selling
+    await installation.quiet()
+    await types(installation, "reencrypt")
+    assert set(await used(installation)) == {"k2"}
+    assert "less than 5 minutes ago" in await types(installation, "retire", code=1)
+    await types(installation, "retire", "--now")
+    assert list(json.loads((installation.settings.keys_path or installation.settings.home).read_text())["keys"]) == [
+        "k2"
+    ]
+
+    # A process that starts now knows nothing of the first key, and yet everything that it sealed or digested.
+    installation.keyring._ring = KeyRing.load(installation.settings.keys_path, create=False)._ring  # type: ignore[arg-type]
+    again = Merchant(installation, merchant.client_id, "demo-secret")
+    assert (await again.post("/orders", body, **{"Idempotency-Key": "kept-1"})).body == first.body
+    assert (await shopper.pays(open_order["redirectUrl"]))["status"] == "SUCCESSFUL"
+    charged = await again.post("/orders", again.order(CODE, token=token, customerPresent=True))
+    assert (charged.status, charged.body["paymentStatus"]) == (201, "successful")
+    assert (await again.refunds(body["orderReference"], "1", "R-1")).status == 201
+    shown = json.loads(await types(installation, "status", "--json"))
+    assert (shown["primary"], list(shown["texts"]), shown["missing"]) == ("k2", ["k2"], [])
+
+
+async def test_what_somebody_holds_is_resealed_when_he_lets_go(installation: Installation, merchant: Merchant) -> None:
+    opened = await merchant.creates(CODE)
+    await installation.quiet()
+    await types(installation, "rotate")
+    async with installation.database.transaction() as tx:
+        await tx.execute("SELECT 1 FROM orders WHERE reference = $1 FOR UPDATE", opened["orderReference"])
+        working = asyncio.create_task(
+            resealing.reseal_all(installation.database, installation.keyring, sealed_columns.SEALED, batch=3)
+        )
+        while (
+            sum(texts for key, texts in (await used(installation)).items() if key != installation.keyring.primary) > 1
+        ):
+            assert not working.done()
+            await asyncio.sleep(0.01)
+        assert not working.done(), "the held order is waited for, not skipped"
+    assert await working > 1
+    assert set(await used(installation)) == {installation.keyring.primary}
+
+
+async def test_a_text_that_no_key_opens_is_told_and_left_as_it_is(
+    installation: Installation, merchant: Merchant
+) -> None:
+    opened = await merchant.creates(CODE)
+    await installation.quiet()
+    broken = encryption.mark_of("k0") + bytes(40)
+    async with installation.database.transaction() as tx:
+        kept = await tx.fetchval("SELECT request_sealed FROM orders WHERE reference = $1", opened["orderReference"])
+        await tx.execute("UPDATE orders SET request_sealed = $1 WHERE reference = $2", broken, opened["orderReference"])
+    assert "1 texts can't be opened" in await types(installation, "reencrypt", code=1)
+    assert "NOT IN THE RING" in await types(installation, "status")
+    async with installation.database.transaction() as tx:
+        assert (
+            await tx.fetchval("SELECT request_sealed FROM orders WHERE reference = $1", opened["orderReference"])
+            == broken
+        )
+        await tx.execute("UPDATE orders SET request_sealed = $1 WHERE reference = $2", kept, opened["orderReference"])
+
+
+async def test_the_signing_key_is_rotated_and_nobody_is_logged_out(
+    installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await merchant.creates(CODE)
+    old = await merchant.token()
+    said = await types(installation, "rotate-signing")
+    assert (await merchant.get("/options?amount=10&currency=AUD")).status == 200, "what was signed before stays valid"
+    # The API has met no token of the new key: it finds it by itself, and lets nobody sign with a key that will end.
+    monkeypatch.setattr(access_tokens, "KEYS_FRESH", 0.0)
+    new = Merchant(installation, merchant.client_id, "demo-secret")
+    kid = _head(await new.token())["kid"]
+    assert kid in said
+    assert kid != _head(old)["kid"]
+    assert (await merchant.get("/options?amount=10&currency=AUD")).status == 200
+
+
+async def test_a_compromised_signing_key_opens_nothing_any_more(
+    installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_tokens, "KEYS_FRESH", 0.0)
+    stolen = Merchant(installation, merchant.client_id, "demo-secret")
+    assert (await stolen.get("/options?amount=10&currency=AUD")).status == 200
+    await types(installation, "rotate-signing", "--compromised")
+    assert (await stolen.get("/options?amount=10&currency=AUD")).status == 401
+    new = Merchant(installation, merchant.client_id, "demo-secret")
+    assert (await new.get("/options?amount=10&currency=AUD")).status == 200
+    merchant._token = ""
+
+
+def _head(token: str) -> dict[str, Any]:
+    text = token.split(".")[0]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return found
