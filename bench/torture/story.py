@@ -112,7 +112,7 @@ class Storyteller:
     # -- the shopper -----------------------------------------------------------------------------
 
     async def _shop(self, order: Order, redirect_url: str) -> None:
-        outcome = order.outcome = self.rng.choice(OUTCOMES)
+        outcome = self.rng.choice(OUTCOMES)
         if self.rng.random() < 0.06:
             await asyncio.gather(self._cancel(order), self._pay(order, redirect_url, outcome))
         elif outcome != "leave":
@@ -126,10 +126,10 @@ class Storyteller:
             if page.status == 200 or page.status == 303:
                 decided = await self.at.ask("POST", checkout, data={"outcome": outcome})
                 if decided.status == 303:
-                    back = decided.location
+                    back, order.outcome = decided.location, outcome
                     break
             await asyncio.sleep(self.rng.uniform(0.2, 1.0))
-        if outcome == "pending" and self.rng.random() < 0.8:
+        if order.outcome == "pending" and self.rng.random() < 0.8:
             later = {"reference": order.reference, "outcome": self.rng.choice(("approve", "approve", "decline"))}
             await self.at.ask("POST", self.at.sandbox + "/control/settle", json=later)
         if not back or self.rng.random() < 0.15:
