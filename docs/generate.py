@@ -196,6 +196,7 @@ def _works(facts: ProviderFacts) -> list[str]:
     able = facts.capabilities
     yes = [MEANING[name] for name in Capabilities.model_fields if getattr(able, name)]
     no = [MEANING[name] for name in _ASKED if not getattr(able, name)]
+    no += [f"{MEANING[name]} with `{code}`" for code, rule in facts.codes.items() for name in rule.lacks]
     lines = ["## What works\n", *(f"- {what}" for what in yes)]
     if no:
         lines += ["\nRefused with `not_supported`, before anything is sent:\n", *(f"- {what}" for what in no)]

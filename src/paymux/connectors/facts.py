@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,6 +56,9 @@ class CodeFacts(_Facts):
     hosts: dict[str, Host] = Field(default_factory=dict, description="Hosts that differ from the provider's.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed for this code.")
     settings: dict[str, str] = Field(default_factory=dict, description="Whatever else differs by code.")
+    lacks: tuple[Literal["deferred_capture", "sale", "token", "charge_token"], ...] = Field(
+        (), description="What the provider can do, but not for this code."
+    )
 
 
 class Capabilities(_Facts):
@@ -198,6 +202,9 @@ class ProviderFacts(_Facts):
     additional_data: dict[str, AdditionalDatum] = Field(default_factory=dict)
     events: Events
     signed_return: bool = False
+    settles_later: bool = Field(
+        False, description="No payment is final when the shopper comes back: a bank collects it days later (S5)."
+    )
     moves_echo_keys: tuple[str, ...] = Field(
         (),
         description="Kinds (capture, void, refund) whose listed movements always carry our key: one without is not ours.",

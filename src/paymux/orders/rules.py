@@ -116,7 +116,7 @@ def check_provider(order: Any, account: ProviderAccount | None, faults: Faults, 
             faults.add(f"bnplProvider {code.code} is not available to you on this channel", "provider_not_available")
         return
     _check_limits(order, code, account, faults)
-    _check_abilities(order, provider.facts, faults)
+    _check_abilities(order, provider.facts, code, faults)
     _check_required(order, code, faults)
 
 
@@ -150,15 +150,14 @@ def limits(code: CodeFacts, account: ProviderAccount) -> tuple[Decimal, Decimal]
     return least, most
 
 
-def _check_abilities(order: Any, facts: ProviderFacts, faults: Faults) -> None:
-    able = facts.capabilities
-    for wrong, message in (
-        (order.auto_capture is False and not able.deferred_capture, "autoCapture false is not supported by"),
-        (order.auto_capture is not False and not able.sale, "autoCapture true is not supported by"),
-        (bool(order.get_token) and not able.token, "getToken is not supported by"),
-        (order.token is not None and not able.charge_token, "token is not supported by"),
+def _check_abilities(order: Any, facts: ProviderFacts, code: CodeFacts, faults: Faults) -> None:
+    for wanted, ability, message in (
+        (order.auto_capture is False, "deferred_capture", "autoCapture false is not supported by"),
+        (order.auto_capture is not False, "sale", "autoCapture true is not supported by"),
+        (bool(order.get_token), "token", "getToken is not supported by"),
+        (order.token is not None, "charge_token", "token is not supported by"),
     ):
-        if wrong:
+        if wanted and (ability in code.lacks or not getattr(facts.capabilities, ability)):
             faults.add(f"{message} {order.bnpl_provider}", "not_supported")
     for key, value in (order.additional_data or {}).items():
         known = facts.additional_data.get(key)

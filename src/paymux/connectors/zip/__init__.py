@@ -1,0 +1,1 @@
+"""Zip in Australia and New Zealand: the merchant API with checkouts and charges."""

@@ -1,0 +1,237 @@
+"""Zip in Australia and New Zealand: merchant API, checkouts and charges.
+
+Nothing is paid until we confirm: the shopper agrees on Zip's page, and `confirm` charges the checkout, within 15
+minutes. A charge is captured at once or, in Australia, authorised. The checkout is looked at before it is charged,
+as the return is unsigned and Zip does not say what a charge before the shopper's approval is answered. A charged
+checkout does not name its charge, so a charge whose answer was lost is sent again: every call that moves money
+carries our key as `Idempotency-Key`, and Zip gives the first answer again. Create is the same checkout again for the
+same reference and amount. A token is made of the approved checkout, and then the account is charged, not the checkout.
+Only totals are told of captures and refunds; the last capture releases what is left. Zip sends no events.
+Amounts are numbers in major units. Sources: see provider.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from paymux.connectors.contract import (
+    Approved,
+    Ask,
+    Cancelled,
+    Checkout,
+    Connector,
+    Declined,
+    Expired,
+    Move,
+    Moved,
+    MoveResult,
+    NotThere,
+    OrderToPay,
+    Paid,
+    Pending,
+    ProviderToken,
+    Redirect,
+    Refused,
+    Report,
+)
+from paymux.connectors.reading import decided, raw, read
+from paymux.connectors.zip import answers, requests
+from paymux.connectors.zip.answers import Charge, refusal
+from paymux.money import Money
+from paymux.platform.http import Answer, NotSent, Unclear
+
+_VERSION = "2017-03-01"
+_NOBODY = "au-co_PxSeQfLlpaYn6bLMZSMv13"
+_CHARGEABLE = frozenset({"approved", "completed"})
+_HELD = frozenset({"authorised", "approved"})
+# What was not captured has gone back: the last capture releases it, a cancel releases everything.
+_ENDED = frozenset({"captured", "refunded", "cancelled"})
+
+
+class Zip(Connector):
+    """Zip's checkout with immediate or deferred capture."""
+
+    # -- opening ------------------------------------------------------------------------------
+
+    async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
+        """Open a checkout; the same reference and amount open the same one."""
+        opened = read(answers.Checkout, await self._made("POST", "/checkouts", requests.checkout_body(order)))
+        if not opened.uri.startswith(("https://", "http://")):
+            raise Unclear("the checkout has no address to send the shopper to")
+        return Redirect(url=opened.uri, session=opened.id)
+
+    async def charge_token(self, order: OrderToPay, token: str, key: str) -> Report:
+        """Charge an account by its token. The charge is all there is: its id is session and payment alike."""
+        body = requests.charge_body(order.total, order.reference, order.auto_capture, "account_token", token)
+        report = await self._charged(body, key)
+        return replace(report, session=report.payment_id) if isinstance(report, Paid) else report
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
+        """`result` and `checkoutId` are unsigned; the id may come without the region that it begins with."""
+        named, result = query.get("checkoutId") or None, query.get("result")
+        if named and checkout.session.endswith(f"-{named}"):
+            named = checkout.session
+        return Ask(
+            session=named, approved=result == "approved", left=result == "cancelled", completed=result == "referred"
+        )
+
+    async def fetch(self, checkout: Checkout) -> Report:
+        """The charge once it is known, else the checkout."""
+        if checkout.payment_id:
+            answer = await self._made("GET", f"/charges/{quote(checkout.payment_id, safe='')}")
+            return _report(read(Charge, answer), answer)
+        answer = await self._made("GET", _path(checkout))
+        return _report_of_checkout(read(answers.Checkout, answer), answer)
+
+    async def check(self) -> str:
+        """Ask for a checkout that nobody has: Zip looks at the key first."""
+        answer = await self._answered("GET", f"/checkouts/{_NOBODY}")
+        if answer.status not in (200, 404):
+            raise refusal(answer)
+        return "Zip took the API key and answered a question about a checkout"
+
+    # -- moving money -------------------------------------------------------------------------
+
+    async def confirm(self, checkout: Checkout, key: str) -> Report:
+        """Charge the approved checkout. Pending, with no effect, before the shopper has agreed."""
+        try:
+            answer = await self._made("GET", _path(checkout), first=True)
+            told = read(answers.Checkout, answer)
+        except NotThere as gone:
+            return Expired(reason=gone.reason)
+        except Unclear as fault:
+            raise NotSent(f"while preparing: {fault}") from fault
+        if told.state not in _CHARGEABLE:
+            return _report_of_checkout(told, answer)
+        token, failure = await self._token(checkout, key) if checkout.get_token else (None, None)
+        kind, value = ("account_token", token) if token else ("checkout_id", checkout.session)
+        body = requests.charge_body(checkout.total, checkout.reference, checkout.auto_capture, kind, value)
+        report = await self._charged(body, key)
+        if not isinstance(report, Paid):
+            return report
+        kept = ProviderToken(value=token) if token else None
+        return replace(report, session=told.id, token=kept, token_failure=failure)
+
+    async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Capture a part or all; all that is left is the last capture, after which nothing stays authorised."""
+        body = {"amount": requests.number(move.amount), "is_partial_capture": not move.whole}
+        answer = await self._made("POST", f"{_charge_path(checkout)}/capture", body, move.key)
+        charge = read(Charge, answer)
+        if charge.captured_amount < move.captured + move.amount.amount:
+            raise Unclear(f"the charge tells {charge.captured_amount} captured")
+        return Moved(provider_id=f"{charge.id}/capture/{move.key}", raw=raw(answer))
+
+    async def void(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Cancel the charge with all that is not captured."""
+        answer = await self._made("POST", f"{_charge_path(checkout)}/cancel", None, move.key)
+        charge = read(Charge, answer)
+        if charge.state != "cancelled":
+            raise Unclear(f"the charge is {charge.state[:64]}")
+        return Moved(provider_id=f"{charge.id}/cancel", raw=raw(answer))
+
+    async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
+        """Refund captured money; Zip demands a reason."""
+        body = {
+            "charge_id": checkout.payment, "amount": requests.number(move.amount), "currency": move.amount.currency,
+            "reason": move.description or move.reference,
+        }  # fmt: skip
+        answer = await self._made("POST", "/refunds", body, move.key)
+        return Moved(provider_id=read(answers.Refund, answer).id, raw=raw(answer))
+
+    async def _charged(self, body: Any, key: str) -> Report:
+        answer = await self._answered("POST", "/charges", body, key)
+        if answer.status == 402:
+            no = refusal(answer)
+            return Declined(reason=no.reason, code=no.code, raw=raw(answer))
+        if answer.status >= 400:
+            raise refusal(answer)
+        return _report(read(Charge, answer), answer)
+
+    async def _token(self, checkout: Checkout, key: str) -> tuple[str | None, str | None]:
+        """A token of the approved checkout, or why Zip makes none. Raises NotSent when nobody knows: nothing was charged."""
+        body = {"authority": {"type": "checkout_id", "value": checkout.session}}
+        try:
+            made = read(answers.Token, await self._made("POST", "/tokens", body, f"{key}-token", first=True))
+        except Refused as no:
+            return None, f"Zip made no account token: {no.reason}"
+        except Unclear as fault:
+            raise NotSent(f"while preparing: {fault}") from fault
+        return (made.value, None) if made.active else (None, "Zip made an account token that is not active")
+
+    # -- HTTP ---------------------------------------------------------------------------------
+
+    async def _answered(
+        self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False
+    ) -> Answer:
+        """Send; return 2xx and clear 4xx. Raises Unclear for 409: a first try of the same may still run.
+
+        `first`: a call before the one that counts, so a fault means that nothing was charged.
+        """
+        headers = {"Authorization": f"Bearer {self.credentials['api_key']}", "Zip-Version": _VERSION}
+        if key:
+            headers["Idempotency-Key"] = key
+        if body is None and method == "POST":
+            headers["Content-Type"] = "application/json"
+        call = self.http.prepare if first else self.http.send
+        answer = decided(await call(method, self.url(path), headers=headers, json=body))
+        if answer.status == 409:
+            raise Unclear("answer 409")
+        return answer
+
+    async def _made(self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False) -> Answer:
+        answer = await self._answered(method, path, body, key, first=first)
+        if answer.status >= 400:
+            raise refusal(answer)
+        return answer
+
+
+def _path(checkout: Checkout) -> str:
+    return f"/checkouts/{quote(checkout.session, safe='')}"
+
+
+def _charge_path(checkout: Checkout) -> str:
+    return f"/charges/{quote(checkout.payment, safe='')}"
+
+
+# -- what is read -----------------------------------------------------------------------------
+
+
+def _report_of_checkout(checkout: answers.Checkout, answer: Answer) -> Report:
+    """What a checkout says that we know no charge of."""
+    said: dict[str, Any] = {"session": checkout.id, "reference": checkout.order.reference, "raw": raw(answer)}
+    if checkout.state == "approved":
+        return Approved(**said)
+    if checkout.state == "declined":
+        return Declined(reason="Zip declined the shopper", code="declined", **said)
+    if checkout.state == "cancelled":
+        return Cancelled(reason="the shopper cancelled at Zip", **said)
+    if checkout.state == "expired":
+        return Expired(reason="the checkout expired at Zip", **said)
+    if checkout.state == "completed":
+        return Pending(reason="charged, but the charge is not known yet", completed=True, **said)
+    known = checkout.state == "created"
+    return Pending(reason="checkout open" if known else f"unknown checkout state {checkout.state[:64]}", **said)
+
+
+def _report(charge: Charge, answer: Answer) -> Report:
+    """What a charge says. It names no checkout: ours authorised it."""
+    said: dict[str, Any] = {"reference": charge.reference, "raw": raw(answer)}
+    if charge.state == "declined":
+        return Declined(reason="Zip declined the charge", code="declined", **said)
+    if charge.state not in _HELD | _ENDED:
+        return Pending(reason=f"unknown charge state {charge.state[:64]}", completed=True, **said)
+    gone = max(charge.amount - charge.captured_amount, Decimal(0)) if charge.state in _ENDED else Decimal(0)
+    return Paid(
+        payment_id=charge.id,
+        total=Money(charge.amount, charge.currency),
+        captured=charge.captured_amount,
+        voided=gone,
+        refunded=charge.refunded_amount,
+        **said,
+    )

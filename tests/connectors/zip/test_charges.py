@@ -1,0 +1,260 @@
+"""Charging an approved checkout or an account token, and what becomes of lost answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from paymux.connectors.contract import Declined, Moved, Paid, Pending, ProviderToken, Refused
+from paymux.money import Money
+from paymux.platform.http import CallFailed, NotSent, Unclear
+from tests.connectors.zip.conftest import ALL, KEY, LOST, NEVER_CAME, ONE, THREE, TWO, Scripted, Till, checkout
+
+CHECKOUT = {"id": "au-co_PxSeQfLlpaYn6bLMZSMv13", "uri": "u", "state": "approved", "order": {"reference": "R-1001"}}
+
+
+def charge(state: str, captured: str = "0", refunded: str = "0") -> dict[str, Any]:
+    return {
+        "id": "au-ch_1", "reference": "R-1001", "amount": 100, "currency": "AUD", "state": state,
+        "captured_amount": float(captured), "refunded_amount": float(refunded), "receipt_number": "1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ"])
+async def test_an_approved_checkout_is_charged_whole(till: Till, code: str) -> None:
+    till.code = code
+    own, paid = await till.confirms()
+    assert (paid.session, paid.reference) == (own.session, "R-1001")
+    assert (paid.total, paid.captured) == (Money(ALL, own.total.currency), ALL)
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+
+
+async def test_a_deferred_charge_is_authorised(till: Till) -> None:
+    own = await till.holds()
+    paid = await till.paid_now(own)
+    assert (paid.captured, paid.voided, paid.refunded) == (0, 0, 0)
+    assert till.rows() == [("authorize", ALL)]
+
+
+async def test_in_new_zealand_nothing_is_only_authorised(till: Till) -> None:
+    till.code = "ZIP_NZ"
+    own = await till.decided(auto_capture=False)
+    with pytest.raises(Refused):
+        await till.connector.confirm(own, KEY)
+    assert till.rows() == []
+
+
+async def test_a_checkout_that_is_not_approved_is_not_charged(till: Till) -> None:
+    _, _, own = await till.opens()
+    report = await till.connector.confirm(own, KEY)
+    assert isinstance(report, Pending)
+    assert not report.completed
+    assert till.rows() == []
+
+
+@pytest.mark.parametrize("fault", LOST)
+async def test_a_charge_whose_answer_was_lost_is_found_by_the_same_key(till: Till, fault: str) -> None:
+    own = await till.decided()
+    await till.counter.order_fault("confirm", fault)
+    with pytest.raises(CallFailed):
+        await till.connector.confirm(own, KEY)
+    asked = await till.connector.fetch(own)
+    assert isinstance(asked, Pending)
+    assert asked.completed
+    paid = await till.connector.confirm(own, KEY)
+    assert isinstance(paid, Paid)
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+
+
+@pytest.mark.parametrize("fault", NEVER_CAME)
+async def test_a_charge_that_never_came_leaves_the_checkout_approved(till: Till, fault: str) -> None:
+    own = await till.decided()
+    await till.counter.order_fault("confirm", fault)
+    with pytest.raises(CallFailed):
+        await till.connector.confirm(own, KEY)
+    assert type(await till.connector.fetch(own)).__name__ == "Approved"
+    assert till.rows() == []
+
+
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_fault_while_the_checkout_is_looked_at_means_that_nothing_was_charged(till: Till, fault: str) -> None:
+    own = await till.decided()
+    await till.counter.order_fault("status", fault)
+    with pytest.raises(NotSent):
+        await till.connector.confirm(own, KEY)
+    assert till.rows() == []
+
+
+@pytest.mark.parametrize("change", [{"amount": "50.00"}, {"currency": "NZD"}])
+async def test_another_amount_than_was_approved_is_a_decline(till: Till, change: dict[str, str]) -> None:
+    own = await till.decided()
+    case = till.case(own)
+    case.amount, case.currency = Decimal(change.get("amount", "100")), change.get("currency", "AUD")
+    till.counter.sandbox.simulators["zip"].save(case)
+    report = await till.connector.confirm(own, KEY)
+    assert isinstance(report, Declined)
+    assert report.code == "amount_invalid"
+
+
+async def test_a_documented_decline_keeps_zips_own_word(scripted: Scripted) -> None:
+    scripted.says(200, CHECKOUT)
+    scripted.replays("error_insufficient_funds")
+    report = await scripted.connector.confirm(checkout(), KEY)
+    assert isinstance(report, Declined)
+    assert (report.code, report.reason) == (
+        "account_insufficient_funds", "Customer does not have sufficient funds to perform the charge",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404])
+async def test_any_other_refusal_of_a_charge_is_no_decline_of_the_shopper(scripted: Scripted, code: int) -> None:
+    scripted.says(200, CHECKOUT)
+    scripted.says(code, {"error": {"code": "x", "message": "m", "details": [{"name": "f", "message": "bad"}]}})
+    with pytest.raises(Refused) as no:
+        await scripted.connector.confirm(checkout(), KEY)
+    assert (no.value.code, no.value.reason) == ("x", "m: f bad")
+
+
+async def test_a_conflict_is_unclear_and_never_a_refusal(scripted: Scripted) -> None:
+    scripted.says(200, CHECKOUT)
+    scripted.says(409, {"error": {"code": "conflict", "message": "m"}})
+    with pytest.raises(Unclear):
+        await scripted.connector.confirm(checkout(), KEY)
+
+
+@pytest.mark.parametrize(
+    ("state", "captured", "voided"),
+    [
+        ("authorised", "0", "0"), ("authorised", "30", "0"), ("approved", "0", "0"), ("captured", "100", "0"),
+        ("captured", "80", "20"), ("refunded", "100", "0"), ("cancelled", "0", "100"), ("cancelled", "30", "70"),
+    ],
+)  # fmt: skip
+async def test_each_state_of_a_charge(scripted: Scripted, state: str, captured: str, voided: str) -> None:
+    scripted.says(200, charge(state, captured))
+    paid = await scripted.connector.fetch(checkout(payment_id="au-ch_1"))
+    assert isinstance(paid, Paid)
+    assert (paid.captured, paid.voided, paid.session) == (Decimal(captured), Decimal(voided), None)
+
+
+@pytest.mark.parametrize(("state", "kind"), [("declined", "Declined"), ("a_new_word", "Pending")])
+async def test_a_charge_that_is_none(scripted: Scripted, state: str, kind: str) -> None:
+    scripted.says(200, charge(state))
+    assert type(await scripted.connector.fetch(checkout(payment_id="au-ch_1"))).__name__ == kind
+
+
+# -- captures, voids, refunds ----------------------------------------------------------------------------------
+
+
+async def test_a_charge_is_captured_in_parts_the_last_of_which_says_so(till: Till) -> None:
+    own = await till.holds()
+    await till.moves("capture", own, "30.00", ONE)
+    assert (await till.paid_now(own)).voided == 0
+    await till.moves("capture", own, "70.00", TWO, "70.00", "30.00")
+    assert (await till.paid_now(own)).captured == ALL
+    assert till.rows() == [("authorize", ALL), ("capture", Decimal("30.00")), ("capture", Decimal("70.00"))]
+
+
+@pytest.mark.parametrize("verb", ["capture", "void"])
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_move_with_a_fault_is_repeated_and_moves_once(till: Till, verb: str, fault: str) -> None:
+    own = await till.holds()
+    await till.counter.order_fault(verb, fault)
+    with pytest.raises(CallFailed):
+        await till.moves(verb, own, "100.00", ONE)
+    assert isinstance(await till.moves(verb, own, "100.00", ONE), Moved)
+    assert till.rows() == [("authorize", ALL), (verb, ALL)]
+
+
+async def test_what_is_left_after_a_capture_is_cancelled(till: Till) -> None:
+    own = await till.holds()
+    await till.moves("capture", own, "30.00", ONE)
+    await till.moves("void", own, "70.00", TWO, "70.00", "30.00")
+    paid = await till.paid_now(own)
+    assert (paid.captured, paid.voided) == (Decimal("30.00"), Decimal("70.00"))
+    with pytest.raises(Refused) as no:
+        await till.moves("capture", own, "1.00", THREE)
+    assert no.value.code == "invalid_state"
+
+
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_refund_with_a_fault_is_repeated_and_refunds_once(till: Till, fault: str) -> None:
+    own, _ = await till.confirms()
+    await till.counter.order_fault("refund", fault)
+    with pytest.raises(CallFailed):
+        await till.moves("refund", own, "40.00", ONE)
+    assert isinstance(await till.moves("refund", own, "40.00", ONE), Moved)
+    await till.moves("refund", own, "60.00", TWO, description="returned")
+    assert till.rows()[2:] == [("refund", Decimal("40.00")), ("refund", Decimal("60.00"))]
+    assert (await till.paid_now(own)).refunded == ALL
+
+
+async def test_a_refund_of_more_than_was_captured_is_refused(till: Till) -> None:
+    own, _ = await till.confirms()
+    with pytest.raises(Refused) as no:
+        await till.moves("refund", own, "100.01", ONE)
+    assert no.value.code == "amount_invalid"
+
+
+async def test_an_answer_that_does_not_show_the_capture_is_unclear(scripted: Scripted, till: Till) -> None:
+    scripted.says(201, charge("authorised"))
+    move = till.counter.move(Money(Decimal(30), "AUD"), ONE, "100")
+    with pytest.raises(Unclear):
+        await scripted.connector.capture(checkout(payment_id="au-ch_1"), move)
+    scripted.says(201, charge("authorised"))
+    with pytest.raises(Unclear):
+        await scripted.connector.void(checkout(payment_id="au-ch_1"), move)
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_is_made_of_the_approved_checkout_and_then_charged(till: Till) -> None:
+    own, paid = await till.confirms(get_token=True)
+    assert isinstance(paid.token, ProviderToken)
+    assert paid.session == own.session
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+
+
+@pytest.mark.parametrize("operation", ["confirm", "charge_token"])
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_fault_while_a_token_is_made_or_charged_charges_once(till: Till, operation: str, fault: str) -> None:
+    own = await till.decided(get_token=True)
+    await till.counter.order_fault(operation, fault)
+    with pytest.raises(NotSent if operation == "confirm" else CallFailed):
+        await till.connector.confirm(own, KEY)
+    paid = await till.connector.confirm(own, KEY)
+    assert isinstance(paid, Paid)
+    assert paid.token is not None
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+
+
+async def test_where_zip_makes_no_token_the_checkout_is_charged_and_says_why(scripted: Scripted) -> None:
+    scripted.says(200, CHECKOUT)
+    scripted.says(402, {"error": {"code": "account_locked", "message": "The account is locked"}})
+    scripted.says(201, charge("captured", "100"))
+    paid = await scripted.connector.confirm(checkout(get_token=True), KEY)
+    assert isinstance(paid, Paid)
+    assert (paid.token, paid.token_failure) == (None, "Zip made no account token: The account is locked")
+    assert scripted.asked[-1][2]["authority"]["type"] == "checkout_id"
+    assert scripted.headers[-1]["Idempotency-Key"] == KEY
+
+
+@pytest.mark.parametrize("auto_capture", [True, False])
+async def test_a_token_pays_another_order_at_once_and_once(till: Till, auto_capture: bool) -> None:
+    _, first = await till.confirms(get_token=True)
+    assert first.token is not None
+    order = till.counter.order("ZIP_AU", "64.10", auto_capture=auto_capture, reference="R-2")
+    charged = await till.connector.charge_token(order, first.token.value, ONE)
+    again = await till.connector.charge_token(order, first.token.value, ONE)
+    assert isinstance(charged, Paid)
+    assert isinstance(again, Paid)
+    assert charged.session == charged.payment_id == again.payment_id
+    assert (charged.reference, charged.total) == ("R-2", Money(Decimal("64.10"), "AUD"))
+
+
+async def test_a_token_that_zip_does_not_know_is_refused(till: Till) -> None:
+    with pytest.raises(Refused) as no:
+        await till.connector.charge_token(till.counter.order("ZIP_AU"), "unknown", ONE)
+    assert no.value.code == "account_inoperative"
