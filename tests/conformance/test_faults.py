@@ -142,6 +142,8 @@ async def _wrong(trial: Trial, operation: str, fault: str, times: int, end: dict
     reference = end["reference"]
     if not trial.struck(operation, reference, times):
         return [f"{fault} never struck {operation}"]
+    if trial.only_reads(operation) and not (await trial.books(reference)).moved(operation):
+        return await _awaited(trial, operation, reference)
     if trial.knows(operation) or fault == "slow" or operation in ("status", "cancel"):
         books = await trial.books(reference)
         wrong = await trial.wrongs(reference)
@@ -151,6 +153,13 @@ async def _wrong(trial: Trial, operation: str, fault: str, times: int, end: dict
             if name in end and books.said(name) != end[name]:
                 wrong.append(f"{books.said(name)} {name}, not {end[name]}")
         return wrong
+    return await _blocked(trial, operation, reference)
+
+
+async def _awaited(trial: Trial, operation: str, reference: str) -> list[str]:
+    """It never came to the provider, which shows only what happened: it is asked about, then listed for a person (U3)."""
+    await trial.installation.advance(trial.facts.times.decides_within + 1)
+    await trial.installation.quiet()
     return await _blocked(trial, operation, reference)
 
 

@@ -240,3 +240,12 @@ class Trial:
             or bool(getattr(facts.idempotent, operation, False) or getattr(facts.readable, operation, False))
             or (operation == "confirm" and facts.capabilities.recover_confirm)
         )
+
+    def only_reads(self, operation: str) -> bool:
+        """Whether a capture, void or refund shows at the provider when it happened, and can't be sent again when it did not."""
+        facts = self.facts
+        return (
+            operation in ("capture", "void", "refund")
+            and bool(getattr(facts.readable, operation))
+            and not getattr(facts.idempotent, operation)
+        )

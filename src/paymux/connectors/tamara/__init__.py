@@ -1,0 +1,1 @@
+"""Tamara: instalments in Saudi Arabia and the United Arab Emirates."""
