@@ -202,10 +202,11 @@ def main() -> None:
 
 def add_the_rest() -> None:
     """Add the commands about merchants and connectors, whose modules the others need not load."""
-    from paymux import cli_accounts, cli_connectors, cli_keys, cli_providers
+    from paymux import cli_accounts, cli_connectors, cli_customers, cli_keys, cli_providers
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
     app.add_typer(cli_keys.keys, name="keys")
+    app.add_typer(cli_customers.customers, name="customers")
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")

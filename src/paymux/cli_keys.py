@@ -15,7 +15,7 @@ from paymux.accounts.access_tokens import KEYS_FRESH, AccessTokens
 from paymux.cli_faults import FAULTS, sentence
 from paymux.orders.core import Core
 from paymux.orders.sealed_columns import SEALED
-from paymux.platform import resealing
+from paymux.platform import logs, resealing
 from paymux.platform.key_file import Keys, change_file, make_file, read_file
 from paymux.platform.settings import Settings
 
@@ -41,7 +41,9 @@ def _with_core(work: Callable[[Core], Awaitable[T]]) -> T:
     from paymux.processes import opened
 
     async def run() -> T:
-        async with opened(Settings()) as core:
+        settings = Settings()
+        logs.configure(settings)
+        async with opened(settings) as core:
             return await work(core)
 
     return _told(lambda: asyncio.run(run()))

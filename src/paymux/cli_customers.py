@@ -1,0 +1,74 @@
+"""`paymux customers`: what a person may ask of the merchants that keep his data."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from paymux.accounts import service
+from paymux.cli_faults import FAULTS, sentence
+from paymux.orders import erasure
+from paymux.platform import logs
+from paymux.platform.settings import Settings
+
+customers = typer.Typer(no_args_is_help=True, help="What is kept of customers.")
+
+
+@customers.callback()
+def _group() -> None:
+    """A group, though it holds one command."""
+
+
+@customers.command("erase")
+def erase(
+    email: Annotated[str, typer.Argument(help="The customer's e-mail address: every order that names it.")] = "",
+    order: Annotated[str, typer.Option(help="One order's reference instead.")] = "",
+    merchant: Annotated[str, typer.Option(help="Client id or merchant id; none: of every merchant.")] = "",
+    note: Annotated[str, typer.Option(help="Why: kept with each order. Not the customer's name.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Erase a customer's personal data: from orders, providers' events, webhooks and kept answers; his payment tokens end.
+
+    What accounting needs stays: references, amounts, dates, items, the country. An order that is not final yet is left
+    whole and named. Ends with 1 when such orders are left, or nothing was found.
+    """
+
+    async def work() -> dict[str, Any]:
+        from paymux.processes import opened
+
+        if bool(email) == bool(order):
+            raise service.AccountFault("Name the customer's e-mail address, or one order by --order.")
+        settings = Settings()
+        logs.configure(settings)
+        async with opened(settings) as core:
+            owner = ""
+            if merchant:
+                async with core.database.connection() as held:
+                    owner = (await service.find_merchant(held, merchant)).id
+            asked = erasure.Asked(
+                email=email, reference=order, merchant_id=owner, by=getpass.getuser(), note=note[:500]
+            )
+            return await erasure.erase(core, asked)
+
+    try:
+        shown = asyncio.run(work())
+    except FAULTS as fault:
+        typer.echo(sentence(fault), err=True)
+        raise typer.Exit(1) from None
+    if json:
+        typer.echo(jsonlib.dumps(shown))
+    else:
+        typer.echo(
+            f"{len(shown['erased'])} orders erased, {shown['events']} providers' events, {shown['tokens']} tokens ended."
+        )
+        for row in shown["left"]:
+            typer.echo(
+                f"{row['orderReference']} of {row['merchant']} is {row['status']}: erase again when it is final.",
+                err=True,
+            )
+    if shown["left"] or not (shown["erased"] or shown["events"]):
+        raise typer.Exit(1)
