@@ -11,7 +11,7 @@ from tests.conformance.trial import PATIENT, Trial
 
 LIMITS = PATIENT
 
-UNTIL_EVERY_CHECKOUT_IS_DEAD = (31, 61, 601, 1_801, 3_601, 2 * 3_600, 86_400, 3 * 86_400)
+UNTIL_EVERY_CHECKOUT_IS_DEAD = (31, 61, 601, 1_801, 3_601, 2 * 3_600, 86_400, 3 * 86_400, 7 * 86_400)
 
 
 async def _dies(trial: Trial, reference: str) -> None:

@@ -69,7 +69,8 @@ class Counter:
 
     def connector(self, code: str, **credentials: str) -> Connector:
         """The connector of that account, labelled as in sandbox mode."""
-        http = ProviderHttp(self.client, {"merchant": "demo", "reference": self.reference, "code": code})
+        label = {"merchant": "demo", "reference": self.reference, "code": code, "events": self.inbox.url}
+        http = ProviderHttp(self.client, label)
         return self.provider.connector(self.account(code, **credentials), http)
 
     def order(self, code: str, amount: str = "100.00", **changes: Any) -> OrderToPay:

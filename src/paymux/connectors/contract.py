@@ -435,6 +435,13 @@ class Connector(ABC):
         """Authenticate an event; return the provider's event id, if it has one. Pure. Raises Forged."""
         return None
 
+    def split_event(self, event: Incoming) -> tuple[tuple[str, Incoming], ...]:
+        """The single events of an authentic request that brings several, each with the provider's id. Pure.
+
+        Each is then kept, read and decided by itself. Empty: the request is one event, named by `verify_event`.
+        """
+        return ()
+
     def read_event(self, event: Incoming) -> EventReading:
         """What an accepted event is about. Pure. Raises ValueError when it can't be read."""
         raise NotImplementedError

@@ -44,7 +44,9 @@ class Core:
         provider, _ = provider_of(order.code)
         label: Mapping[str, str] | None = None
         if self.settings.sandbox:
-            label = {"merchant": order.merchant_id, "reference": order.reference, "code": order.code}
+            # `events` stands for the URL that a merchant enters in his provider's portal.
+            label = {"merchant": order.merchant_id, "reference": order.reference, "code": order.code,
+                     "events": f"{self.settings.base_url}/provider-events/{account.event_key}"}  # fmt: skip
         return provider.connector(accounts.connector_account(self.settings, account), ProviderHttp(self.client, label))
 
 

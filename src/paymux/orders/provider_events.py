@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,7 +18,7 @@ from paymux.orders import calls, clockwork, event_store, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
 from paymux.platform import jobs
-from paymux.platform.database import from_json, to_json
+from paymux.platform.database import Connection, from_json, to_json
 from paymux.platform.identifiers import new_id
 
 log = structlog.get_logger()
@@ -40,27 +40,41 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
         if account is None or provider_of(account.code)[0].facts.events.kind is EventKind.NONE:
             # A provider that sends none has no address either: nobody would ever read what came there.
             return None
-        try:
-            name = _connector(core, account).verify_event(event)
-            verdict = "accepted"
-        except c.Forged:
-            name, verdict = None, "forged"
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
-            # What its own connector can't even look at is not authentic.
-            log.warning("event.unreadable", provider=account.code, fault=type(fault).__name__)
-            name, verdict = None, "forged"
-        digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
-        event_id = name if name and len(name) <= LONGEST_ID and "\0" not in name else f"{verdict}:{digest}"
-        kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query),
-                "body": base64.b64encode(event.body).decode()}  # fmt: skip
-        number = new_id("pev")
-        new = await event_store.insert(
-            tx, number, account.id, event_id, event.method,
-            core.keyring.seal(to_json(kept), "provider-event"), verdict, now,
-        )  # fmt: skip
-        if new and verdict == "accepted":
-            await jobs.enqueue(tx, "provider_event", number)
+        verdict, parts = _looked_at(_connector(core, account), event)
+        for name, part in parts:
+            await _keep(core, tx, account, verdict, name, part, now)
     return verdict == "accepted"
+
+
+def _looked_at(connector: c.Connector, event: c.Incoming) -> tuple[str, list[tuple[str | None, c.Incoming]]]:
+    """Whether an event is authentic, and the single events that it brings, each with its name."""
+    try:
+        name = connector.verify_event(event)
+        return "accepted", list(connector.split_event(event)) or [(name, event)]
+    except c.Forged:
+        return "forged", [(None, event)]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+        # What its own connector can't even look at is not authentic.
+        log.warning("event.unreadable", connector=connector.name, fault=type(fault).__name__)
+        return "forged", [(None, event)]
+
+
+async def _keep(
+    core: Core, tx: Connection, account: ProviderAccount, verdict: str, name: str | None, event: c.Incoming,
+    now: datetime,
+) -> None:  # fmt: skip
+    """Store an event, and queue it where it is authentic and new."""
+    digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
+    event_id = name if name and len(name) <= LONGEST_ID and "\0" not in name else f"{verdict}:{digest}"
+    kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query),
+            "body": base64.b64encode(event.body).decode()}  # fmt: skip
+    number = new_id("pev")
+    new = await event_store.insert(
+        tx, number, account.id, event_id, event.method,
+        core.keyring.seal(to_json(kept), "provider-event"), verdict, now,
+    )  # fmt: skip
+    if new and verdict == "accepted":
+        await jobs.enqueue(tx, "provider_event", number)
 
 
 async def run_event(core: Core, payload: str) -> None:

@@ -124,10 +124,13 @@ async def _not_ours(desk: Deciding, paid: c.Paid, fault: str) -> None:
     await desk.review(f"the provider reports a payment with another {fault}")
     if fault == "session" or order.paid_seen or order.authorised is not None:
         return
+    await desk.change(payment_id=order.payment_id or paid.payment_id,
+                      connector_state={**order.connector_state, **paid.state})  # fmt: skip
+    if paid.underway and not desk.facts.capabilities.void:
+        return  # nothing can be given back before it is there (S5)
     total = paid.total or order.total
     captured = _captured(desk, paid, total.amount) or ZERO
-    await desk.change(paid_seen=True, payment_id=order.payment_id or paid.payment_id,
-                      connector_state={**order.connector_state, **paid.state})  # fmt: skip
+    await desk.change(paid_seen=True)
     await _send_back(desk, Kind.REFUND, captured - (paid.refunded or ZERO), total.currency)
     await _send_back(desk, Kind.VOID, total.amount - captured - (paid.voided or ZERO) - paid.expired, total.currency)
 

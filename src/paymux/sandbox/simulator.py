@@ -161,7 +161,8 @@ class Simulator(ABC):
 
 
 def read_label(request: web.Request) -> dict[str, str]:
-    """The label that paymux puts on its calls in sandbox mode: merchant, reference, code."""
+    """The label that paymux puts on its calls in sandbox mode: merchant, reference, code, and `events`: the event URL
+    that a merchant would enter in the provider's portal."""
     return dict(parse_qsl(request.headers.get(LABEL, "")))
 
 
