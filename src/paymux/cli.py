@@ -46,6 +46,13 @@ app.add_typer(db, name="db")
 app.add_typer(review, name="review")
 
 
+@app.callback()
+def _begin() -> None:
+    from paymux.platform.acting import acting_as, operator
+
+    acting_as(operator())
+
+
 def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     """Run one process of an installation until it ends. What an operator can mend is one sentence and exit code 1."""
     import uvloop
@@ -202,7 +209,7 @@ def main() -> None:
 
 def add_the_rest() -> None:
     """Add the commands about merchants and connectors, whose modules the others need not load."""
-    from paymux import cli_accounts, cli_connectors, cli_customers, cli_keys, cli_providers
+    from paymux import cli_accounts, cli_audit, cli_connectors, cli_customers, cli_keys, cli_providers
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
@@ -210,3 +217,4 @@ def add_the_rest() -> None:
     app.add_typer(cli_customers.customers, name="customers")
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")
+    app.command("audit")(cli_audit.audit)

@@ -16,6 +16,7 @@ from paymux.notifications.delivery import Deliverer
 from paymux.orders import clockwork, provider_accounts, provider_events
 from paymux.orders.core import Core
 from paymux.platform import crash_points
+from paymux.platform.acting import Actor, acting_as
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
@@ -89,6 +90,16 @@ async def work(settings: Settings) -> None:
         await worker.run(stop)
 
 
+def _attributed(name: str, handler: JobHandler) -> JobHandler:
+    """The same, whose changes are the job's in the audit trail."""
+
+    async def run(payload: str) -> None:
+        acting_as(Actor("system", name))
+        await handler.run(payload)
+
+    return JobHandler(run, handler.limit)
+
+
 def make_worker(core: Core) -> Worker:
     """The worker with every handler of this installation."""
 
@@ -102,6 +113,7 @@ def make_worker(core: Core) -> Worker:
         "provider_account": JobHandler(lambda payload: provider_accounts.set_up_events(core, payload), limit=2),
         "deliver": JobHandler(deliverer.deliver),
     }
+    handlers = {name: _attributed(name, handler) for name, handler in handlers.items()}
     return Worker(core.database, handlers, core.settings.job_concurrency)
 
 

@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey, OctKey
 from joserfc.jwt import ClaimsOption
 
 from paymux.accounts import service, store
+from paymux.audit import trail
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Database, Record
 from paymux.platform.encryption import KeyRing
@@ -118,6 +119,7 @@ class AccessTokens:
                 if compromised:
                     await store.drop_retired_signing_keys(tx)
                 rows = await self._stored_keys(tx)
+                await trail.record(tx, "signing_key.rotated", str(rows[0]["kid"]), compromised=compromised)
             self._keep(rows)
         return str(rows[0]["kid"])
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from paymux.accounts import store
 from paymux.accounts.model import Merchant, NewMerchant, ProviderAccount
+from paymux.audit import trail
 from paymux.connectors.contract import Account
 from paymux.connectors.registry import provider_of
 from paymux.money import exact, fits
@@ -80,6 +81,7 @@ async def create_merchant(
     made = {kind: (known or {}).get(kind) or new_merchant_secret(kind) for kind in KINDS}
     for kind, secret in made.items():
         await _add_secret(tx, keyring, merchant_id, kind, secret)
+    await trail.record(tx, "merchant.created", merchant_id, merchant_id=merchant_id, client=client_id)
     return NewMerchant(
         merchant=await merchant_by_id(tx, merchant_id), client_secret=made["client"], payment_secret=made["payment"],
         webhook_secret=made["webhook"],
@@ -117,6 +119,7 @@ async def rotate(tx: Connection, keyring: KeyRing, merchant_id: str, kind: str) 
     await store.end_secrets(tx, merchant_id, kind, timedelta(0) if kind == "payment" else OLD_SECRET_LIFE)
     secret = new_merchant_secret(kind)
     await _add_secret(tx, keyring, merchant_id, kind, secret)
+    await trail.record(tx, "merchant.rotated", merchant_id, merchant_id=merchant_id, kind=kind)
     return secret
 
 
@@ -124,6 +127,9 @@ async def set_merchant(tx: Connection, merchant_id: str, **changes: Any) -> None
     """Change `redirect_url`, `webhook_url` (None unsets) or `raw_provider_response`."""
     if changes:
         await store.update_merchant(tx, merchant_id, **changes)
+        await trail.record(
+            tx, "merchant.changed", merchant_id, merchant_id=merchant_id, changed=trail.names_of(changes)
+        )
 
 
 async def client_secret_fits(tx: Connection, keyring: KeyRing, client_id: str, client_secret: str) -> Merchant | None:
@@ -148,7 +154,12 @@ async def webhook_secrets(tx: Connection, keyring: KeyRing, merchant_id: str) ->
     return [keyring.unseal(row["secret_sealed"], _SEALED_FOR["webhook"]) for row in rows]
 
 
-add_channel = store.add_channel
+async def add_channel(tx: Connection, merchant_id: str, alias: str, name: str) -> None:
+    """Add a channel to a merchant, or give it another name."""
+    await store.add_channel(tx, merchant_id, alias, name)
+    await trail.record(tx, "channel.added", alias, merchant_id=merchant_id)
+
+
 channel_exists = store.channel_exists
 
 
@@ -182,6 +193,11 @@ async def set_provider_account(
         tx, id=new_id("pac"), merchant_id=merchant_id, channel=channel, code=code, environment=environment,
         credentials_sealed=keyring.seal(to_json(dict(credentials)), "credentials"), event_key=new_secret("pek"),
         min_amount=min_amount, max_amount=max_amount, priority=priority, active=active, created_at=clock.now(),
+    )  # fmt: skip
+    await trail.record(
+        tx, "provider_account.set", row["id"], merchant_id=merchant_id, code=code, channel=channel,
+        environment=environment, priority=priority, active=active, min=min_amount, max=max_amount,
+        fields=trail.names_of(credentials),
     )  # fmt: skip
     if facts.capabilities.set_up_events and active:
         # A worker registers our event URL there, in its own time.

@@ -11,6 +11,7 @@ from paymux.accounts import service as accounts
 from paymux.accounts.model import Merchant
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
+from paymux.platform.acting import Actor, acting_as
 
 
 class Unauthorized(ApiError):
@@ -30,9 +31,11 @@ async def principal(request: Request) -> access_tokens.Principal:
         raise Unauthorized
     verifier: access_tokens.AccessTokens = request.app.state.access_tokens
     try:
-        return await verifier.verify(token.strip())
+        found = await verifier.verify(token.strip())
     except access_tokens.TokenInvalid:
         raise Unauthorized from None
+    acting_as(Actor("merchant", found.client_id, request.scope["state"].get("request_id")))
+    return found
 
 
 async def merchant(request: Request, *scopes: str) -> Merchant:

@@ -6,7 +6,11 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paymux.api.answers import MAX_BODY, BodyTooLarge, error_answer
+from paymux.platform.acting import Actor, acting_as
 from paymux.platform.identifiers import new_id
+
+# Who comes to a path without an access token; elsewhere nobody knows, until the token says it.
+_COMES_TO = {"return": "shopper", "checkout": "shopper", "provider-events": "provider"}
 
 
 class Edge:
@@ -20,6 +24,8 @@ class Edge:
             await self.app(scope, receive, send)
             return
         scope.setdefault("state", {})["request_id"] = new_id("req")
+        kind = _COMES_TO.get(scope["path"].lstrip("/").partition("/")[0], "anonymous")
+        acting_as(Actor(kind, kind, scope["state"]["request_id"]))
         sent = bytes(scope.get("raw_path") or scope["path"].encode()).lower()
         if b"%2f" in sent:
             # Decoded it would be taken for a part of our own path: `/orders/a%2Fcancel` is not the order `a`.

@@ -13,6 +13,7 @@ from pydantic import Field
 from paymux.api.answers import answer, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import operation
+from paymux.audit import trail
 from paymux.connectors.contract import Incoming
 from paymux.orders import provider_events, store
 from paymux.orders.core import Core
@@ -84,7 +85,7 @@ async def provider_event(request: Request, event_key: str) -> Response:
 @sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415}))
 async def clock(request: Request) -> Response:
     """Move the installation's time forwards: everything that falls due meanwhile happens, once (sandbox mode only)."""
-    await merchant(request)
+    owner = await merchant(request)
     core: Core = request.app.state.core
     by = timedelta(seconds=read_body(MoveClock, await read_json(request)).advance)
     async with core.database.transaction() as tx:
@@ -92,4 +93,7 @@ async def clock(request: Request) -> Response:
         if core.clock.offset + by > MAX_OFFSET:
             raise BodyFaults([f"advance must leave the clock at most {MAX_OFFSET.days} days ahead"])
         now = await core.clock.advance(tx, by)
+        if by:
+            seconds = int(by.total_seconds())
+            await trail.record(tx, "clock.advanced", "installation", merchant_id=owner.id, seconds=seconds)
     return answer({"now": instant(now), "offset": int(core.clock.offset.total_seconds())})

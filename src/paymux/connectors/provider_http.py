@@ -3,24 +3,70 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
+from paymux.platform.clock import Clock
 from paymux.platform.database import to_json
-from paymux.platform.http import Answer, HttpClient, NotSent, Unclear
+from paymux.platform.http import Answer, CallFailed, HttpClient, NotSent, Unclear
 
 USER_AGENT = "paymux/0.1 (+https://github.com/paymux/paymux)"
 
 # Statuses after which nobody knows whether the request was applied; every 5xx is one, too.
 _UNCLEAR = frozenset({408, 425, 429})
+# A part of a path that is plainly a word or a version, and no id, token or name of anybody.
+_WORD = re.compile(r"v?\d{1,2}(\.\d{1,2})?|[A-Za-z]?[a-z]+([A-Z][a-z]+)*([-_.][a-z]+)*", re.ASCII)
+_LONGEST_WORD = 24
+_LEAST_TO_HINT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CallMade:
+    """A call that was made, without anything secret or personal: no query, headers or bodies, ids in the path cut.
+
+    `status` is the answer's, None when none came; `fault` is why the call brought no usable answer. Real time.
+    """
+
+    method: str
+    host: str
+    path: str
+    status: int | None
+    fault: str | None
+    milliseconds: int
+    begun: datetime
+
+
+def shown_path(path: str) -> str:
+    """A path for the record: its words; of whatever may be an id or a token the last four characters at most."""
+    return "/".join(part if not part or _is_word(part) else _cut(part) for part in path.split("/"))
+
+
+def _is_word(part: str) -> bool:
+    return len(part) <= _LONGEST_WORD and _WORD.fullmatch(part) is not None
+
+
+def _cut(part: str) -> str:
+    return f"*{part[-4:]}" if len(part) >= _LEAST_TO_HINT and part[-4:].isalnum() else "*"
 
 
 class ProviderHttp:
-    """A connector's way out. Made by the core per call; `label` is set in sandbox mode only."""
+    """A connector's way out. Made by the core per call; `label` is set in sandbox mode only.
 
-    def __init__(self, client: HttpClient, label: Mapping[str, str] | None = None) -> None:
-        self.client = client
+    `record` is told of every call once it has ended, however it ended.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        label: Mapping[str, str] | None = None,
+        record: Callable[[CallMade], None] | None = None,
+    ) -> None:
+        self.client, self._record = client, record
         self._extra = {}
         if label:
             self._extra["X-Paymux-Sandbox-Label"] = urlencode(dict(label), quote_via=quote)
@@ -48,10 +94,27 @@ class ProviderHttp:
             body, content_type = urlencode(dict(form)).encode(), "application/x-www-form-urlencoded"
         if content_type is not None:
             sent["Content-Type"] = content_type
-        answer = await self.client.send(method, url, headers=sent, body=body)
+        answer = await self._sent(method, url, sent, body)
         if answer.status >= 500 or answer.status in _UNCLEAR:
             raise Unclear(f"answer {answer.status}")
         return answer
+
+    async def _sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        begun, started = Clock.real(), time.monotonic()
+        status, fault = None, "broken off"
+        try:
+            answer = await self.client.send(method, url, headers=headers, body=body)
+            status, fault = answer.status, None
+            return answer
+        except CallFailed as failed:
+            fault = f"{type(failed).__name__}: {failed}"[:200]
+            raise
+        finally:
+            if self._record is not None:
+                parts = urlsplit(url)
+                took = int((time.monotonic() - started) * 1000)
+                host = parts.hostname or ""
+                self._record(CallMade(method, host, shown_path(parts.path), status, fault, took, begun))
 
     async def prepare(self, method: str, url: str, **request: Any) -> Answer:
         """Send a request that only prepares another (an access token): any fault means that the other never left."""

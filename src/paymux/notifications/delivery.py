@@ -13,6 +13,7 @@ import aiohttp
 import structlog
 from standardwebhooks import Webhook
 
+from paymux.audit import trail
 from paymux.notifications import store
 from paymux.notifications.endpoint_limits import EndpointFull, EndpointLimits
 from paymux.notifications.outbox import SEALED_FOR
@@ -165,6 +166,7 @@ async def replay(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     if not await store.reopen(tx, merchant_id, delivery_id):
         return False
     await jobs.enqueue(tx, "deliver", delivery_id)
+    await trail.record(tx, "delivery.replayed", delivery_id, merchant_id=merchant_id)
     return True
 
 

@@ -78,3 +78,23 @@ async def reopen(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
             delivery_id, merchant_id,
         )
     )  # fmt: skip
+
+
+async def events_of_order(tx: Connection, order_id: str) -> list[Record]:
+    """An order's outbox events with their deliveries, in the order of their sequence."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT e.id AS event_id, e.event, e.sequence, e.occurred_at, d.id, d.url, d.state, d.attempts, d.next_at"
+        " FROM outbox_events e LEFT JOIN deliveries d ON d.event_id = e.id WHERE e.order_id = $1 ORDER BY e.sequence, d.id",
+        order_id,
+    )
+    return rows
+
+
+async def attempts_of_order(tx: Connection, order_id: str) -> list[Record]:
+    """Every try of an order's deliveries, oldest first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT a.*, e.event, e.sequence, e.occurred_at FROM delivery_attempts a JOIN deliveries d ON d.id = a.delivery_id"
+        " JOIN outbox_events e ON e.id = d.event_id WHERE e.order_id = $1 ORDER BY a.started_real, a.number",
+        order_id,
+    )
+    return rows

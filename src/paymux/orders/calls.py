@@ -51,7 +51,7 @@ async def run_operation(core: Core, operation_id: str) -> Decision | None:
 
 async def call_claimed(core: Core, op: Operation, order: Order, account: ProviderAccount) -> Decision:
     """Call for an operation that was claimed with its lease a moment ago; `account` is the order's own."""
-    taken = _Taken(op, order, account, core.connector_for(order, account))
+    taken = _Taken(op, order, account, core.connector_for(order, account, op.id))
     passing(CrashPoint.CLAIMED)
     async with _kept(core, op):
         settle = await _call(core, taken)
@@ -90,7 +90,7 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
         await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=core.settings.lease + 1), now, op.id)
         move = await _move(tx, order, op) if op.kind in settling.MOVES else None
         account = await core.account(tx, order)
-        return _Taken(op, order, account, core.connector_for(order, account), again, move)
+        return _Taken(op, order, account, core.connector_for(order, account, op.id), again, move)
 
 
 async def _move(tx: Any, order: Order, op: Operation) -> c.Move:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
+from paymux.audit.calls import CallJournal
 from paymux.connectors.contract import Connector
 from paymux.connectors.facts import ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
@@ -30,6 +31,8 @@ class Core:
     settings: Settings
     client: HttpClient
     holder: str = field(default_factory=lambda: new_id("proc"))
+    calls: CallJournal = field(default_factory=CallJournal)
+    """The calls to providers that the next decision on their order writes."""
 
     async def account(self, tx: Connection, order: Order) -> ProviderAccount:
         """An order's own provider account."""
@@ -39,15 +42,19 @@ class Core:
         """The connector for an order's own provider account."""
         return self.connector_for(order, await self.account(tx, order))
 
-    def connector_for(self, order: Order, account: ProviderAccount) -> Connector:
-        """The connector for an order's own provider account, which is at hand; labelled in sandbox mode."""
+    def connector_for(self, order: Order, account: ProviderAccount, operation_id: str | None = None) -> Connector:
+        """The connector for an order's own provider account, which is at hand; labelled in sandbox mode.
+
+        Its calls are recorded for the order, and for the operation that they are made for.
+        """
         provider, _ = provider_of(order.code)
         label: Mapping[str, str] | None = None
         if self.settings.sandbox:
             # `events` stands for the URL that a merchant enters in his provider's portal.
             label = {"merchant": order.merchant_id, "reference": order.reference, "code": order.code,
                      "events": f"{self.settings.base_url}/provider-events/{account.event_key}"}  # fmt: skip
-        return provider.connector(accounts.connector_account(self.settings, account), ProviderHttp(self.client, label))
+        http = ProviderHttp(self.client, label, self.calls.recorder(account.id, order.id, operation_id))
+        return provider.connector(accounts.connector_account(self.settings, account), http)
 
 
 def facts_of(order: Order) -> ProviderFacts:

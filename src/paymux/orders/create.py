@@ -12,7 +12,7 @@ from typing import Any
 from paymux.accounts import service as accounts
 from paymux.accounts.model import Merchant, ProviderAccount
 from paymux.connectors.registry import provider_of
-from paymux.orders import calls, opening, payment_tokens, rules, store, views
+from paymux.orders import auditing, calls, opening, payment_tokens, rules, store, views
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable
 from paymux.orders.model import Initiator, Kind, Operation, Order, Status
@@ -149,6 +149,7 @@ async def _claim(
     if order is None:
         return None
     await store.add_event(tx, order, now, "status", "merchant")
+    await auditing.about(tx, order, "order.created", reference=order.reference, code=order.code, amount=order.amount)
     kind = Kind.CREATE if token is None else Kind.CHARGE_TOKEN
     op = await store.claim(
         tx, order, kind, now, reference=str(kind), initiator=Initiator.MERCHANT, amount=order.amount,

@@ -14,7 +14,7 @@ from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
-from paymux.orders import event_store, payment_tokens, store, views
+from paymux.orders import auditing, event_store, payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.orders.transitions import transition
@@ -78,6 +78,11 @@ class Deciding:
     """While a report is taken in: what follows from its amounts waits until all of them are known."""
     changed: dict[str, Any] = field(default_factory=dict)
     due: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    happened: list[str] = field(default_factory=list)
+    """The kinds of the events appended so far."""
+    action: str = "order.decided"
+    """What the audit trail calls this decision; `said` is what a person added to it."""
+    said: dict[str, Any] = field(default_factory=dict)
 
     @property
     def facts(self) -> ProviderFacts:
@@ -96,6 +101,7 @@ class Deciding:
 
     async def note(self, kind: str, **more: Any) -> None:
         """Append an event."""
+        self.happened.append(kind)
         await store.add_event(self.tx, self.order, self.now, kind, self.source, **more)
 
     async def timer(self, what: str, due: datetime, subject: str = "") -> None:
@@ -374,16 +380,22 @@ class Decision:
 
 async def deciding(core: Core, order_id: str, source: str, work: Callable[[Deciding], Any]) -> Decision:
     """Lock the order, let `work` decide on it, tell what changed, commit."""
-    async with core.database.transaction() as tx:
-        now = await core.clock.refresh(tx)
-        order = await store.lock_order(tx, order_id)
-        desk = Deciding(tx, core, order, now, source)
-        await work(desk)
-        await _audit(desk, order)
-        await desk.announce_changes(order)
-        await desk.write()
-        await _wake_events(desk, order)
-        return Decision(desk.order, tuple(desk.run))
+    made = core.calls.take(order_id)
+    try:
+        async with core.database.transaction() as tx:
+            now = await core.clock.refresh(tx)
+            order = await store.lock_order(tx, order_id)
+            desk = Deciding(tx, core, order, now, source)
+            await work(desk)
+            await _audit(desk, order)
+            await desk.announce_changes(order)
+            await desk.write()
+            await _wake_events(desk, order)
+            await auditing.decided(desk, order, made)
+            return Decision(desk.order, tuple(desk.run))
+    except BaseException:
+        core.calls.put_back(order_id, made)
+        raise
 
 
 async def _wake_events(desk: Deciding, before: Order) -> None:

@@ -59,3 +59,12 @@ async def settle(tx: Connection, number: str, state: str, order_id: str | None, 
     await tx.execute(
         "UPDATE provider_events SET state = $2, order_id = $3, fault = $4 WHERE id = $1", number, state, order_id, fault
     )
+
+
+async def events_of_order(tx: Connection, order_id: str) -> list[Record]:
+    """What the provider sent about an order, oldest first, without what it said."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT id, event_id, method, verdict, state, fault, received_at FROM provider_events WHERE order_id = $1 ORDER BY id",
+        order_id,
+    )
+    return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from paymux.connectors.facts import Capabilities
 from paymux.money import accepted_decimals, fits
-from paymux.orders import calls, clockwork, store
+from paymux.orders import auditing, calls, clockwork, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding
 from paymux.orders.errors import (
@@ -66,6 +66,9 @@ async def move(core: Core, merchant_id: str, reference: str, asked: Asked) -> tu
         assert op is not None
         await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=5), now, op.id)
     decision = await calls.run_operation(core, op.id)
+        await auditing.about(
+            tx, order, f"order.{asked.kind}", operation=op.id, reference=asked.reference, amount=asked.amount
+        )
     async with core.database.transaction() as tx:
         op = await store.operation(tx, op.id)
         order = decision.order if decision else await store.order_by_id(tx, order.id)

@@ -6,6 +6,7 @@ import structlog
 
 from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
+from paymux.audit import trail
 from paymux.connectors.contract import Connector, Refused
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import UnknownCode, provider_of
@@ -20,7 +21,8 @@ def connector_of(core: Core, account: ProviderAccount) -> Connector:
     label = None
     if account.environment == "sandbox":
         label = {"merchant": account.merchant_id, "reference": "account", "code": account.code}
-    return provider.connector(accounts.connector_account(core.settings, account), ProviderHttp(core.client, label))
+    http = ProviderHttp(core.client, label, core.calls.recorder(account.id))
+    return provider.connector(accounts.connector_account(core.settings, account), http)
 
 
 def event_url(core: Core, account: ProviderAccount) -> str:
@@ -33,7 +35,15 @@ async def check(core: Core, account: ProviderAccount) -> str:
 
     For a code whose connector declares `check`. Raises Refused, NotSent or Unclear.
     """
-    return await connector_of(core, account).check()
+    try:
+        return await connector_of(core, account).check()
+    finally:
+        await _write_calls(core, account.id)
+
+
+async def _write_calls(core: Core, account_id: str) -> None:
+    async with core.database.transaction() as tx:
+        await trail.record_calls(tx, core.calls.take(account_id))
 
 
 async def set_up_events(core: Core, account_id: str) -> None:
@@ -52,3 +62,5 @@ async def set_up_events(core: Core, account_id: str) -> None:
         return
     except Refused as no:
         log.warning("provider_account.events_refused", account=account.id, code=account.code, reason=no.code)
+    finally:
+        await _write_calls(core, account_id)

@@ -10,6 +10,7 @@ import structlog
 
 from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
+from paymux.audit import trail
 from paymux.connectors import contract as c
 from paymux.connectors.facts import EventKind
 from paymux.connectors.provider_http import ProviderHttp
@@ -118,6 +119,7 @@ async def run_event(core: Core, payload: str) -> None:
         # The provider told us something and does not answer now: the poll asks soon.
         async with core.database.transaction() as tx:
             await store.lock_order(tx, order.id)
+            await trail.record_calls(tx, core.calls.take(order.id))
             if facts_of(order).capabilities.status:
                 await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:

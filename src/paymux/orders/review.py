@@ -52,6 +52,7 @@ async def resolve(core: Core, reference: str, outcome: str, note: str, merchant:
     order = await _to_review(core, reference, merchant)
 
     async def settle(desk: Deciding) -> None:
+        desk.action, desk.said = "review.resolved", {"as": outcome, "note": note[:500]}
         await desk.note("resolved", detail={"as": outcome, "note": note[:500]})
         unknown = [op for op in await desk.operations(*Kind) if op.pending and op.needs_review]
         if unknown:

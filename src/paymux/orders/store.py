@@ -89,6 +89,15 @@ async def orders_to_review(tx: Connection, merchant_id: str | None) -> list[Orde
     return [Order.of(row) for row in rows]
 
 
+async def orders_named(tx: Connection, name: str, merchant_id: str | None) -> list[Order]:
+    """The orders with this id or reference, of one merchant or of all: for the operator."""
+    rows = await tx.fetch(
+        "SELECT o.* FROM orders o WHERE o.id = $1 OR (o.reference = $1 AND o.merchant_id IN (SELECT id FROM merchants))",
+        name,
+    )
+    return [Order.of(row) for row in rows if merchant_id in (None, row["merchant_id"])]
+
+
 # -- events ---------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,8 @@
 """Migrations: forwards only, plain SQL in `sql/`, run by Alembic in one transaction behind an advisory lock.
 
+They are taken while the version before goes on working: they add, and neither rewrite nor lock for long what orders need.
+Indexes on large tables are built online, see `indexes`.
+
 A migration is a file `versions/NNNN_what_it_does.py` whose revision is `NNNN`.
 """
 
@@ -8,6 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import asyncpg
+
+from paymux.platform.migrations import indexes
 
 HERE = Path(__file__).parent
 REVISION_TABLE = "schema_revision"
@@ -32,6 +37,7 @@ async def upgrade(url: str) -> str:
         from paymux.platform.migrations.steps import take  # Alembic takes a second to import: only when there is work
 
         await take(url)
+    await indexes.build(url)
     return newest
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 from alembic import command
 from alembic.config import Config
@@ -13,16 +15,38 @@ from sqlalchemy.pool import NullPool
 from paymux.platform.migrations import HERE, REVISION_TABLE, NewerDatabase, known_revisions
 
 _LOCK = 7_296_689_150_331
+LOCK_WAIT = 2.0
+"""Seconds that a step waits for a table that others use. Whoever comes after it waits as long, so it is short."""
+LONGEST_STATEMENT = 60.0
+"""Seconds that one statement of a step may take: what takes longer is no step to take while payments go on."""
+TRIES = 30
+_PAUSE = 1.0
 
 
 async def take(url: str) -> None:
-    """Take every step that the database lacks, in one transaction, one process at a time. Raises NewerDatabase."""
+    """Take every step that the database lacks, in one transaction, one process at a time. Raises NewerDatabase.
+
+    The other processes go on meanwhile: a step that does not get its tables soon gives way to them, and is tried again.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            await _take_all(url)
+            return
+        except asyncpg.LockNotAvailableError:
+            if not left:
+                raise
+            await asyncio.sleep(_PAUSE)
+
+
+async def _take_all(url: str) -> None:
     engine = create_async_engine(
         "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: asyncpg.connect(url, timeout=30)
     )
     try:
         async with engine.begin() as connection:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await connection.execute(text(f"SET LOCAL lock_timeout = {int(LOCK_WAIT * 1000)}"))
+            await connection.execute(text(f"SET LOCAL statement_timeout = {int(LONGEST_STATEMENT * 1000)}"))
             await connection.run_sync(_take)
     finally:
         await engine.dispose()

@@ -1,0 +1,243 @@
+"""Who did what and when: told for every change, written with it, and never changed afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import asyncpg
+import pytest
+
+from paymux.accounts import service as accounts
+from paymux.audit import trail
+from paymux.connectors.provider_http import shown_path
+from paymux.notifications import delivery
+from paymux.orders import story
+from paymux.platform.acting import Actor, acting_as
+from tests.conftest import Eventually
+from tests.installation import Installation, Merchant, Shopper
+
+
+async def entries(installation: Installation, subject: str) -> list[dict[str, Any]]:
+    async with installation.database.connection() as held:
+        rows = await held.fetch(
+            "SELECT * FROM audit_entries WHERE subject = $1 OR order_id = $1 OR merchant_id = $1 ORDER BY id", subject
+        )
+    return [dict(row) for row in rows]
+
+
+async def paid(merchant: Merchant, shopper: Shopper, **changes: Any) -> dict[str, Any]:
+    opened = await merchant.creates("AFTERPAY_AU", **changes)
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
+    return opened
+
+
+async def test_every_step_of_an_order_names_who_took_it(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await paid(merchant, shopper)
+    reference = opened["orderReference"]
+    answer = await merchant.refunds(reference, "30", "R-1")
+    assert answer.status == 201, answer.body
+
+    found = await entries(installation, opened["orderId"])
+
+    by = [(row["action"], row["actor_kind"]) for row in found]
+    assert by[0] == ("order.created", "merchant")
+    assert ("order.decided", "shopper") in by
+    [asked] = [row for row in found if row["action"] == "order.refund"]
+    assert (asked["actor"], asked["detail"]["reference"]) == (merchant.client_id, "R-1")
+    assert asked["request_id"].startswith("req_")
+    [done] = [row for row in found if "refund" in row["detail"].get("events", [])]
+    assert (done["actor_kind"], done["request_id"]) == ("merchant", asked["request_id"])
+
+
+async def test_what_jobs_decide_is_the_systems(
+    installation: Installation, merchant: Merchant, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("AFTERPAY_AU", cancellationTimeout=60)
+    await installation.advance(61)
+
+    async def ended() -> list[dict[str, Any]]:
+        return [row for row in await entries(installation, opened["orderId"]) if row["detail"].get("to") == "CANCELED"]
+
+    [row] = await eventually(ended)
+    assert (row["actor_kind"], row["actor"], row["detail"]["source"]) == ("system", "order_timer", "deadline")
+    assert (row["at"] - row["at_real"]).total_seconds() > 60
+
+
+async def test_what_is_refused_leaves_no_entry(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await paid(merchant, shopper)
+
+    answer = await merchant.refunds(opened["orderReference"], "100.01", "R-TOO-MUCH")
+
+    assert answer.status == 400
+    assert not [row for row in await entries(installation, opened["orderId"]) if row["action"] == "order.refund"]
+
+
+async def test_a_change_that_is_rolled_back_takes_its_entry_along(installation: Installation) -> None:
+    class Broken(Exception):
+        pass
+
+    with pytest.raises(Broken):
+        async with installation.database.transaction() as tx:
+            await trail.record(tx, "merchant.changed", "mer_rolled_back")
+            raise Broken
+
+    assert await entries(installation, "mer_rolled_back") == []
+
+
+@pytest.mark.parametrize("table", ["audit_entries", "order_events"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
+async def test_evidence_can_be_added_to_and_not_be_changed(
+    installation: Installation, merchant: Merchant, table: str, change: str
+) -> None:
+    await merchant.creates("AFTERPAY_AU")
+
+    async with installation.database.connection() as held:
+        before = await held.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await held.execute(change.format(table))
+        assert await held.fetchval(f"SELECT count(*) FROM {table}") == before > 0  # noqa: S608
+
+
+async def test_calls_to_the_provider_are_kept_with_their_operation_also_when_no_answer_came(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await paid(merchant, shopper)
+    await installation.fault("AFTERPAY_AU", "refund", "timeout_after", opened["orderReference"])
+    await merchant.refunds(opened["orderReference"], "10", "R-LOST")
+
+    async with installation.database.connection() as held:
+        calls = await held.fetch("SELECT * FROM provider_calls WHERE order_id = $1 ORDER BY id", opened["orderId"])
+
+    first, lost = calls[0], calls[-1]
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/afterpay/v2/checkouts", 201)
+    assert first["operation_id"].startswith("crt_")
+    assert (lost["status"], lost["fault"].split(":")[0], lost["operation_id"][:4]) == (None, "Unclear", "ref_")
+    assert all(call["host"] == "127.0.0.1" for call in calls)
+
+
+async def test_nothing_secret_or_personal_gets_into_the_trail(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await paid(merchant, shopper)
+    async with installation.database.connection() as held:
+        order = await held.fetchrow(
+            "SELECT session, payment_id, order_token FROM orders WHERE id = $1", opened["orderId"]
+        )
+        kept = str(await held.fetch("SELECT row_to_json(a)::text FROM audit_entries a")) + str(
+            await held.fetch("SELECT row_to_json(c)::text FROM provider_calls c")
+        )
+    told = json.dumps((await story.told(installation.core, opened["orderId"])).json(), default=str)
+
+    secret = [
+        "ada@shop.example",
+        "Byron",
+        "High Street",
+        "+61400000000",
+        "demo-secret",
+        order["session"],
+        order["order_token"],
+    ]
+    assert [one for one in secret if one in kept or one in told] == []
+
+
+def test_a_path_is_shown_by_its_words_and_no_more_than_the_end_of_its_ids() -> None:
+    assert shown_path("/v2/payments/100101533190/refund") == "/v2/payments/*3190/refund"
+    assert shown_path("/customer-token/v1/tokens/0b1d9815-165e-42e2-8867-35bc03789e00/order") == (
+        "/customer-token/v1/tokens/*9e00/order"
+    )
+    assert shown_path("/api/InstallmentPlans/Create") == "/api/InstallmentPlans/Create"
+    assert shown_path("/orders/ada%40shop.example") == "/orders/*mple"
+    assert shown_path("/tokens/secret7") == "/tokens/*"
+
+
+async def test_a_merchants_account_tells_who_changed_it_and_no_value(installation: Installation) -> None:
+    acting_as(Actor("operator", "ada"))
+    async with installation.database.transaction() as tx:
+        made = await accounts.create_merchant(tx, installation.keyring, installation.clock, "A shop")
+        shop = made.merchant.id
+        await accounts.set_merchant(tx, shop, webhook_url="https://shop.example/hooks?key=hidden")
+        new = await accounts.rotate(tx, installation.keyring, shop, "payment")
+        await accounts.add_channel(tx, shop, "web", "Web shop")
+        await accounts.set_provider_account(
+            tx, installation.keyring, installation.clock, installation.settings, shop, "AFTERPAY_AU",
+            environment="sandbox", credentials={"merchant_id": "M-1", "secret_key": "hidden-key"}, channel="web",
+        )  # fmt: skip
+
+    found = await entries(installation, shop)
+
+    assert [row["action"] for row in found] == [
+        "merchant.created", "merchant.changed", "merchant.rotated", "channel.added", "provider_account.set",
+    ]  # fmt: skip
+    assert {(row["actor_kind"], row["actor"]) for row in found} == {("operator", "ada")}
+    assert found[1]["detail"] == {"changed": ["webhook_url"]}
+    assert found[4]["detail"]["fields"] == ["merchant_id", "secret_key"]
+    kept = str(found)
+    assert not any(secret in kept for secret in ("hidden", "hidden-key", new, made.client_secret, made.webhook_secret))
+
+
+async def test_moving_the_clock_and_replaying_a_webhook_are_told(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await paid(merchant, shopper)
+    await installation.advance(1)
+    async with installation.database.transaction() as tx:
+        row = await tx.fetchrow(
+            "SELECT d.id, d.merchant_id FROM deliveries d JOIN outbox_events e ON e.id = event_id WHERE order_id = $1 LIMIT 1",
+            opened["orderId"],
+        )
+        assert await delivery.replay(tx, row["merchant_id"], row["id"])
+
+    moved = (await entries(installation, "installation"))[-1]
+    assert (moved["action"], moved["actor"], moved["detail"]) == ("clock.advanced", merchant.client_id, {"seconds": 1})
+    assert [one["action"] for one in await entries(installation, row["id"])] == ["delivery.replayed"]
+
+
+async def test_the_command_tells_an_orders_whole_story_in_time_order(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await paid(merchant, shopper)
+    reference = opened["orderReference"]
+    await merchant.refunds(reference, "30", "R-1")
+
+    async def told() -> list[Any]:
+        return installation.inbox.events(reference, "REFUND_CALLBACK")
+
+    await eventually(told)
+    await installation.quiet()
+
+    code, shown = await command(installation, reference, "--merchant", merchant.client_id, "--json")
+
+    assert code == 0, shown
+    whole = json.loads(shown)
+    assert (whole["orderReference"], whole["status"], whole["captured"], whole["refunded"]) == (
+        reference, "SUCCESSFUL", "100", "30",
+    )  # fmt: skip
+    lines = whole["story"]
+    assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+    assert {line["what"] for line in lines} == {"event", "operation", "call", "audit", "webhook", "attempt"}
+    assert any(line["what"] == "call" and line["text"].startswith("POST 127.0.0.1/afterpay/v2/") for line in lines)
+
+    code, shown = await command(installation, opened["orderId"])
+    assert code == 0
+    assert f"order.refund by merchant {merchant.client_id}" in shown
+    code, shown = await command(installation, "NO-SUCH-ORDER")
+    assert (code, shown.strip()) == (1, "There is no order NO-SUCH-ORDER.")
+
+
+async def command(installation: Installation, *words: str) -> tuple[int, str]:
+    """`paymux audit` in a process of its own; its exit code and all that it said."""
+    settings = installation.settings
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "paymux", "audit", *words,
+        env={"PAYMUX_HOME": str(settings.home), "PAYMUX_DATABASE_URL": settings.database_url, "PATH": "/usr/bin"},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
