@@ -315,10 +315,13 @@ class Shopper:
         return answer.headers["Location"]
 
     async def reaches(self, url: str) -> str:
-        """Go on from a redirect URL, by redirects and form posts, to the provider's checkout page; its URL."""
-        checkout = f"{self.installation.settings.sandbox_base_url}/checkout/"
+        """Go on from a redirect URL, by redirects and form posts, to the provider's checkout page; its URL.
+
+        A shopper whose form post meets an error goes back to where he came from, and tries again.
+        """
+        checkout, start = f"{self.installation.settings.sandbox_base_url}/checkout/", url
         answer = await self.installation.call("GET", url)
-        for _ in range(6):
+        for _ in range(12):
             if url.startswith(checkout) and answer.status == 200:
                 return url
             if answer.status in (302, 303):
@@ -330,10 +333,19 @@ class Shopper:
             assert answer.status == 200, (answer.status, answer.body)
             if form.action:
                 url = form.action
-                answer = await self.installation.call("POST", url, data=form.fields)
+                answer = await self._posts(form)
+                if answer.status not in (302, 303):
+                    url = start
+                    answer = await self.installation.call("GET", url)
             else:
                 answer = await self.installation.call("GET", url)  # the waiting page goes on by itself
         raise AssertionError(f"no checkout page was reached: {answer.status} {answer.body}")
+
+    async def _posts(self, form: _Form) -> Answer:
+        try:
+            return await self.installation.call("POST", form.action, data=form.fields)
+        except aiohttp.ClientError as lost:
+            return Answer(0, str(lost), {})
 
     async def returns(self, url: str) -> dict[str, str]:
         """Come back to paymux and be sent on to the shop: the query that the shop gets."""

@@ -71,6 +71,12 @@ class ProviderHttp:
         if label:
             self._extra["X-Paymux-Sandbox-Label"] = urlencode(dict(label), quote_via=quote)
 
+    def for_browser(self, url: str) -> str:
+        """The URL for a form that the shopper's browser posts; in sandbox mode with the label that our own calls have."""
+        if not self._extra:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(self._extra)}"
+
     async def send(
         self,
         method: str,
