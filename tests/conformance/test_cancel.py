@@ -39,10 +39,11 @@ async def test_a_shopper_cannot_pay_what_the_merchant_has_cancelled(trial: Trial
 async def test_a_payment_after_the_merchants_cancel_is_given_back(trial: Trial) -> None:
     opened = await trial.opens()
     reference = opened["orderReference"]
+    page = await trial.shopper.reaches(opened["redirectUrl"])
     if trial.can("cancel"):
         await trial.fault("cancel", "error_before", reference, 1000)
     assert (await trial.cancels(reference)).status == 201
-    await trial.leaves(opened)
+    await trial.leaves(opened | {"redirectUrl": page})
     paid = trial.installation.balance(reference) > 0
     await _nothing_is_kept(trial, reference)
     if paid:

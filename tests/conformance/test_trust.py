@@ -54,7 +54,7 @@ def _names_amounts(provider: Provider) -> bool:
 
 
 async def _is_another_payment(trial: Trial, reference: str, **changes: str) -> None:
-    """Change what the provider holds of an order's checkout before the shopper decides."""
+    """Change what the provider holds of an order's checkout before the shopper decides; it is open in his browser."""
     ((name, case),) = trial.installation.store.cases(reference)[:1]
     url = f"{trial.installation.settings.sandbox_base_url}/{name}/sandbox/tamper"
     answer = await trial.installation.call("POST", url, json={"id": case.id, **changes})
@@ -75,6 +75,7 @@ async def _is_given_back(trial: Trial, reference: str) -> None:
 @pytest.mark.where(holds=_names_amounts)
 async def test_a_cheaper_payment_does_not_pay_the_order_and_is_given_back(trial: Trial) -> None:
     opened = await trial.opens()
+    await trial.shopper.reaches(opened["redirectUrl"])
     await _is_another_payment(trial, opened["orderReference"], amount=str(trial.part(50)))
     assert await trial.pays(opened) != "SUCCESSFUL"
     await _is_given_back(trial, opened["orderReference"])
@@ -83,6 +84,7 @@ async def test_a_cheaper_payment_does_not_pay_the_order_and_is_given_back(trial:
 @pytest.mark.where(holds=_names_amounts)
 async def test_a_payment_in_another_currency_does_not_pay_the_order_and_is_given_back(trial: Trial) -> None:
     opened = await trial.opens()
+    await trial.shopper.reaches(opened["redirectUrl"])
     ordered = trial.installation.store.cases(opened["orderReference"])[0][1].currency
     known = [currency for facts in trial.facts.codes.values() for currency in facts.currencies]
     other = next(currency for currency in (*known, "USD", "EUR") if currency != ordered)

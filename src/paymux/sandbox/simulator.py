@@ -93,6 +93,11 @@ class Simulator(ABC):
         """The case of a checkout that a browser's form POST opens, for providers without a create call."""
         raise web.HTTPNotFound
 
+    async def opened_by_form(self, request: web.Request) -> web.StreamResponse:
+        """The handler of the route that such forms are posted to: it sends the browser on to the checkout page."""
+        case = await self.form_checkout(request)
+        return web.Response(status=303, headers={"Location": self.checkout_url(case)})
+
     # -- what the sandbox lends ----------------------------------------------------------------
 
     @property
@@ -161,9 +166,9 @@ class Simulator(ABC):
 
 
 def read_label(request: web.Request) -> dict[str, str]:
-    """The label that paymux puts on its calls in sandbox mode: merchant, reference, code, and `events`: the event URL
-    that a merchant would enter in the provider's portal."""
-    return dict(parse_qsl(request.headers.get(LABEL, "")))
+    """The label that paymux puts on its calls in sandbox mode, and on the URL of a form that a browser posts: merchant,
+    reference, code, and `events`: the event URL that a merchant would enter in the provider's portal."""
+    return dict(parse_qsl(request.headers.get(LABEL) or request.query.get(LABEL, "")))
 
 
 def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
