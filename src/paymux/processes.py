@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from paymux.orders.core import Core
 from paymux.platform import crash_points
 from paymux.platform.acting import Actor, acting_as
 from paymux.platform.clock import Clock
-from paymux.platform.database import Connection, Database
+from paymux.platform.database import PATIENCE, Connection, Database, DatabaseUnavailable
 from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
 from paymux.platform.jobs import JobHandler, Worker
@@ -39,12 +40,15 @@ def open_keyring(settings: Settings) -> KeyRing:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Core]:
-    """A process's means, checked for a safe start (K4), closed at the end."""
+async def opened(settings: Settings, database_wait: float = PATIENCE) -> AsyncIterator[Core]:
+    """A process's means, checked for a safe start (K4), closed at the end.
+
+    `database_wait` is how many seconds its work waits for a database connection.
+    """
     keyring = open_keyring(settings)
     crash_points.arm(settings.crash_points if settings.sandbox else None)
-    database = await Database.connect(database_url(settings), settings.database_pool)
-    client = HttpClient(connect=settings.provider_connect_timeout, total=settings.provider_timeout)
+    database = await Database.connect(database_url(settings), settings.database_pool, database_wait)
+    client = HttpClient.of(settings)
     clock = Clock(movable=settings.sandbox)
     try:
         await live_checks.refuse_unsafe_start(settings, database)
@@ -68,7 +72,7 @@ async def serve(settings: Settings) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         # Uvicorn raises what it caught once more when it has ended, which would end us before all is closed.
         asyncio.get_running_loop().add_signal_handler(name, lambda: None)
-    async with opened(settings) as core:
+    async with opened(settings, settings.database_wait) as core:
         config = uvicorn.Config(
             make_app(core), host=settings.host, port=settings.port, log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=int(settings.shutdown_grace), timeout_keep_alive=30,
@@ -136,8 +140,10 @@ async def play(settings: Settings) -> None:
         nonlocal last
         if asyncio.get_running_loop().time() - last > timedelta(milliseconds=50).total_seconds():
             last = asyncio.get_running_loop().time()
-            async with database.connection() as held:
-                await clock.refresh(held)
+            # A provider goes on while our database is away, by the time that it knew last.
+            with contextlib.suppress(DatabaseUnavailable):
+                async with database.connection() as held:
+                    await clock.refresh(held)
 
     store = open_store(settings.home)
     runner = web.AppRunner(Sandbox(settings, store, clock, refresh=refresh).app(), access_log=None, shutdown_timeout=1)

@@ -1,37 +1,57 @@
-"""Guessing a client secret is slowed down: per caller and client id, in this process, in real time (E3)."""
+"""Guessing a client secret is slowed down: per caller and client id, and per caller alone, in this process (E3)."""
 
 from __future__ import annotations
 
-from collections import deque
-from time import monotonic
+from ipaddress import IPv6Address, ip_address
 
-FREE = 10
+from paymux.platform.rate_limits import REMEMBERED, RateLimit
+
 WINDOW = 60.0
-REMEMBERED = 10_000
+PER_CLIENT = 10
+PER_CALLER = 100
 
 
 class FailedAttempts:
-    """Counts failed attempts of the last minute. A success does not count, so a shop that works is never slowed."""
+    """Counts failed attempts. A success does not count, so a shop that works is never slowed.
+
+    A caller may fail ten times a minute with one client id, and a hundred times with all together. The latter does not
+    hold up a client id that this caller has used with the right secret: shops that share an address, behind a proxy that
+    nobody named, are not locked out by the one among them that guesses.
+    """
 
     def __init__(self) -> None:
-        self._failed: dict[tuple[str, str], deque[float]] = {}
+        self._per_client = RateLimit(PER_CLIENT / WINDOW, PER_CLIENT)
+        self._per_caller = RateLimit(PER_CALLER / WINDOW, PER_CALLER)
+        self._known: dict[str, None] = {}
 
     def wait(self, caller: str, client_id: str) -> int:
         """Whole seconds until this caller may try this client id again; 0: now."""
-        times = self._failed.get((caller, client_id))
-        if times is None or len(times) < FREE:
-            return 0
-        return max(0, int(times[0] + WINDOW - monotonic()) + 1) if monotonic() - times[0] < WINDOW else 0
+        caller = _network(caller)
+        pair = f"{caller} {client_id}"
+        alone = 0 if pair in self._known else self._per_caller.wait(caller)
+        return max(alone, self._per_client.wait(pair))
 
     def failed(self, caller: str, client_id: str) -> None:
         """Remember a failed attempt."""
-        if len(self._failed) >= REMEMBERED:
-            self._forget()
-        times = self._failed.setdefault((caller, client_id), deque(maxlen=FREE))
-        times.append(monotonic())
+        caller = _network(caller)
+        self._per_client.spend(f"{caller} {client_id}")
+        self._per_caller.spend(caller)
 
-    def _forget(self) -> None:
-        since = monotonic() - WINDOW
-        self._failed = {who: times for who, times in self._failed.items() if times[-1] > since}
-        while len(self._failed) >= REMEMBERED:
-            self._failed.pop(next(iter(self._failed)))
+    def succeeded(self, caller: str, client_id: str) -> None:
+        """Remember that this caller knows this client id's secret."""
+        pair = f"{_network(caller)} {client_id}"
+        self._known.pop(pair, None)
+        self._known[pair] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+def _network(caller: str) -> str:
+    """The part of an address that one person holds: of IPv6 the first half, whose other half anybody picks at will."""
+    try:
+        address = ip_address(caller)
+    except ValueError:
+        return caller
+    if not isinstance(address, IPv6Address):
+        return caller
+    return str(address.ipv4_mapped) if address.ipv4_mapped else address.exploded[:19]

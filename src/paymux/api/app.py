@@ -14,7 +14,8 @@ from paymux.accounts.access_tokens import AccessTokens
 from paymux.accounts.failed_attempts import FailedAttempts
 from paymux.api import api_document, installation, options, orders, token
 from paymux.api.answers import error_answer
-from paymux.api.edge import Edge
+from paymux.api.edge import RETRY_AFTER, Edge
+from paymux.api.limits import ClientLimits
 from paymux.checkout import shopper_pages
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
@@ -32,12 +33,13 @@ def make_app(core: Core) -> FastAPI:
     app.state.core = core
     app.state.access_tokens = AccessTokens(core.database, core.keyring, core.clock, core.settings)
     app.state.failed_attempts = FailedAttempts()
+    app.state.client_limits = ClientLimits(core.settings)
     routers = (token.router, options.router, orders.router, installation.router, shopper_pages.router)
     for router in (*routers, api_document.router):
         app.include_router(router)
     if core.settings.sandbox:
         app.include_router(installation.sandbox_router)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, settings=core.settings, database=core.database)
     if core.settings.trusted_proxies:
         # The client's address is believed from these peers only, and only their nearest untrusted hop.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(core.settings.trusted_proxies))
@@ -54,9 +56,8 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(DatabaseUnavailable)
     async def unavailable(request: Request, fault: DatabaseUnavailable) -> Response:
         log.warning("database.unavailable", reason=str(fault))
-        return error_answer(
-            request, 503, "The database can't be reached; nothing was done", "unavailable", {"Retry-After": "2"}
-        )
+        message = "The database can't be reached or is too busy; nothing was done"
+        return error_answer(request, 503, message, "unavailable", {"Retry-After": RETRY_AFTER})
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, fault: HTTPException) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Request
 from paymux.accounts import access_tokens
 from paymux.accounts import service as accounts
 from paymux.accounts.model import Merchant
+from paymux.api.limits import ClientLimits
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
 from paymux.platform.acting import Actor, acting_as
@@ -39,10 +40,13 @@ async def principal(request: Request) -> access_tokens.Principal:
 
 
 async def merchant(request: Request, *scopes: str) -> Merchant:
-    """The merchant behind the access token. Raises ApiError 401, 403 for a scope too narrow."""
+    """The merchant behind the access token. Raises ApiError 401, 403 for a scope too narrow, 429 for too many writes."""
     found = await principal(request)
     if scopes and not set(scopes) & set(found.scopes):
         raise ApiError(f"The access token needs scope {' or '.join(scopes)}", code="forbidden", status=403)
+    if request.method != "GET" and not request.url.path.endswith("/details"):
+        limits: ClientLimits = request.app.state.client_limits
+        limits.write(found.merchant_id)
     core: Core = request.app.state.core
     async with core.database.connection() as held:
         return await accounts.merchant_by_id(held, found.merchant_id)

@@ -16,7 +16,7 @@ _MEANING = {
     403: "The access token's scope is too narrow", 404: "No such order of yours",
     409: "A reference used already, or the order's state does not allow it", 413: "The body is over 256 KiB",
     415: "The body is of another media type", 422: "The provider refused; or the token, or an Idempotency-Key, is not valid",
-    429: "Too many attempts; Retry-After says when", 500: "A fault of ours",
+    429: "Too many requests or failed attempts; Retry-After says when", 500: "A fault of ours",
     502: "The provider could not be reached; the request certainly never left", 503: "Overloaded, or the database is down",
 }  # fmt: skip
 

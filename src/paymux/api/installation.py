@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -20,7 +20,7 @@ from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
 from paymux.orders.schemas import Body, Whole, read_body
 from paymux.orders.views import instant
-from paymux.platform.database import DatabaseUnavailable
+from paymux.platform.database import Connection, DatabaseUnavailable
 
 router = APIRouter(tags=["installation"])
 sandbox_router = APIRouter(tags=["sandbox"])
@@ -48,7 +48,7 @@ async def ready(request: Request) -> Response:
     state = {"database": False, "worker": False}
     review = None
     with contextlib.suppress(DatabaseUnavailable):
-        async with core.database.connection() as held:
+        async with core.database.apart() as held:
             state["database"] = True
             age = await held.fetchval("SELECT extract(epoch FROM now() - worker_seen_real)::int FROM installation")
             state["worker"] = age is not None and age < WORKER_FRESH
@@ -82,13 +82,14 @@ async def provider_event(request: Request, event_key: str) -> Response:
     return answer({"received": True})
 
 
-@sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415}))
+@sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415, 429}))
 async def clock(request: Request) -> Response:
     """Move the installation's time forwards: everything that falls due meanwhile happens, once (sandbox mode only)."""
     owner = await merchant(request)
     core: Core = request.app.state.core
     by = timedelta(seconds=read_body(MoveClock, await read_json(request)).advance)
-    async with core.database.transaction() as tx:
+
+    async def advance(tx: Connection) -> datetime:
         await core.clock.refresh(tx)
         if core.clock.offset + by > MAX_OFFSET:
             raise BodyFaults([f"advance must leave the clock at most {MAX_OFFSET.days} days ahead"])
@@ -96,4 +97,7 @@ async def clock(request: Request) -> Response:
         if by:
             seconds = int(by.total_seconds())
             await trail.record(tx, "clock.advanced", "installation", merchant_id=owner.id, seconds=seconds)
+        return now
+
+    now = await core.database.decided(advance)
     return answer({"now": instant(now), "offset": int(core.clock.offset.total_seconds())})

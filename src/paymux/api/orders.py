@@ -29,7 +29,7 @@ router = APIRouter(tags=["orders"])
 SCOPE = "api-user"
 
 
-@router.post("/orders", **operation("create_order", CreateOrder, 201, BAD | {409, 413, 415, 422, 502}))
+@router.post("/orders", **operation("create_order", CreateOrder, 201, BAD | {409, 422, 429, 502}))
 async def create(request: Request) -> Response:
     """Open an order at the chosen payment method; send the shopper to `redirectUrl`."""
     owner = await merchant(request, SCOPE)
@@ -60,7 +60,9 @@ async def details(request: Request, reference: str) -> Response:
     return answer(views.details(order, happened, moved, due, url))
 
 
-@router.post("/orders/{reference}/capture", **operation("capture_order", CaptureOrder, 201, BAD | {404, 409, 422, 502}))
+@router.post(
+    "/orders/{reference}/capture", **operation("capture_order", CaptureOrder, 201, BAD | {404, 409, 422, 429, 502})
+)
 async def capture(request: Request, reference: str) -> Response:
     """Capture all or part of an authorised order."""
     owner = await merchant(request, SCOPE)
@@ -70,7 +72,7 @@ async def capture(request: Request, reference: str) -> Response:
     return answer(views.captured(op), 201)
 
 
-@router.post("/orders/{reference}/void", **operation("void_order", VoidOrder, 201, BAD | {404, 409, 422, 502}))
+@router.post("/orders/{reference}/void", **operation("void_order", VoidOrder, 201, BAD | {404, 409, 422, 429, 502}))
 async def void(request: Request, reference: str) -> Response:
     """Void all or part of what is still authorised."""
     owner = await merchant(request, SCOPE)
@@ -80,7 +82,9 @@ async def void(request: Request, reference: str) -> Response:
     return answer(views.voided(op), 201)
 
 
-@router.post("/orders/{reference}/refund", **operation("refund_order", RefundOrder, 201, BAD | {404, 409, 422, 502}))
+@router.post(
+    "/orders/{reference}/refund", **operation("refund_order", RefundOrder, 201, BAD | {404, 409, 422, 429, 502})
+)
 async def refund(request: Request, reference: str) -> Response:
     """Give back all or part of what was captured."""
     owner = await merchant(request, SCOPE)
@@ -94,7 +98,7 @@ async def refund(request: Request, reference: str) -> Response:
 
 
 @router.post(
-    "/orders/{reference}/cancel", **operation("cancel_order", CancelOrder, 201, BAD | {404, 409}, optional=True)
+    "/orders/{reference}/cancel", **operation("cancel_order", CancelOrder, 201, BAD | {404, 409, 429}, optional=True)
 )
 async def cancel(request: Request, reference: str) -> Response:
     """Cancel an order that is not paid yet."""

@@ -14,6 +14,7 @@ from paymux.accounts.failed_attempts import FailedAttempts
 from paymux.api.answers import answer, marks, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import BAD, operation
+from paymux.api.limits import ClientLimits
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
 from paymux.orders.schemas import Body, Text, read_body
@@ -62,6 +63,8 @@ async def token(request: Request) -> Response:
         client_id = given.get("client_id", "")[:200]
         if seconds := attempts.wait(caller, client_id):
             raise TooManyAttempts(seconds)
+        limits: ClientLimits = request.app.state.client_limits
+        limits.token(caller, client_id)
         issued = await tokens.grant(
             client_id=client_id, client_secret=given.get("client_secret", ""), grant_type=given.get("grant_type", ""),
             scope=given.get("scope", ""),
@@ -76,6 +79,7 @@ async def token(request: Request) -> Response:
             "error_description": no.description,
         }
         return answer(body | marks(request, no.error), no.status, _PRIVATE)
+    attempts.succeeded(caller, client_id)
     return answer(issued, 200, _PRIVATE)
 
 
@@ -99,7 +103,7 @@ async def _form(request: Request) -> Mapping[str, str]:
     return fields
 
 
-@router.post("/merchants/customer/sessions", **operation("create_customer_session", CustomerSession, 201, BAD))
+@router.post("/merchants/customer/sessions", **operation("create_customer_session", CustomerSession, 201, BAD | {429}))
 async def customer_session(request: Request) -> Response:
     """A session token for widgets and `customerToken`; it carries a keyed digest of the identifier only."""
     owner = await merchant(request, "api-user", "merchant")

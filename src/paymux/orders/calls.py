@@ -20,6 +20,7 @@ from paymux.orders.core import Core
 from paymux.orders.decide import Decision, deciding
 from paymux.orders.model import ZERO, Kind, Operation, Order
 from paymux.platform.crash_points import CrashPoint, passing
+from paymux.platform.database import Connection
 from paymux.platform.http import CallFailed, NotSent
 
 log = structlog.get_logger()
@@ -75,7 +76,7 @@ async def run_all(core: Core, decision: Decision) -> Decision:
 
 
 async def _take(core: Core, operation_id: str) -> _Taken | None:
-    async with core.database.transaction() as tx:
+    async def take(tx: Connection) -> _Taken | None:
         now = await core.clock.refresh(tx)
         op = await store.operation(tx, operation_id)
         order = await store.lock_order(tx, op.order_id)
@@ -91,6 +92,8 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
         move = await _move(tx, order, op) if op.kind in settling.MOVES else None
         account = await core.account(tx, order)
         return _Taken(op, order, account, core.connector_for(order, account, op.id), again, move)
+
+    return await core.database.decided(take)
 
 
 async def _move(tx: Any, order: Order, op: Operation) -> c.Move:
@@ -113,7 +116,7 @@ async def _kept(core: Core, op: Operation) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(core.settings.lease / 3)
             with contextlib.suppress(Exception):
-                async with core.database.transaction() as tx:
+                async with core.database.transaction(patient=True) as tx:
                     await store.renew_lease(tx, op.id, op.holder or "", core.settings.lease)
 
     task = asyncio.create_task(renew())
@@ -234,7 +237,7 @@ async def _read(core: Core, taken: _Taken) -> settling.Settle | None:
         return None if waits else settling.reported(op, report)
     if isinstance(report, c.Paid):
         decision = await deciding(core, taken.order.id, "ask", lambda desk: reports.apply_report(desk, report))
-        async with core.database.transaction() as tx:
+        async with core.database.transaction(patient=True) as tx:
             if not (await store.operation(tx, op.id)).pending:
                 return settling.nothing(decision)
     return None
@@ -243,6 +246,6 @@ async def _read(core: Core, taken: _Taken) -> settling.Settle | None:
 async def _again(core: Core, taken: _Taken, *, fresh: bool) -> settling.Settle:
     """Repeat a call: with its first key, or with a new one when the first surely had no effect."""
     key = str(uuid.uuid4()) if fresh else taken.op.key
-    async with core.database.transaction() as tx:
+    async with core.database.transaction(patient=True) as tx:
         op = await store.update_operation(tx, taken.op, core.clock.now(), key=key, calls=taken.op.calls + 1)
     return await _call(core, replace(taken, op=op, again=True))

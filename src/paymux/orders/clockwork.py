@@ -33,6 +33,7 @@ log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
 GIVE_UP = timedelta(days=30)
 SOON = timedelta(seconds=1)
+LAPSED = timedelta(milliseconds=100)
 CREATE_TRIES = 3
 
 
@@ -58,11 +59,16 @@ async def run_timer(core: Core, payload: str) -> None:
 
 
 async def _operation(core: Core, order_id: str, operation_id: str) -> None:
-    await calls.run_operation(core, operation_id)
-    async with core.database.transaction() as tx:
+    decision = await calls.run_operation(core, operation_id)
+    async with core.database.transaction(patient=True) as tx:
+        now = await core.clock.refresh(tx)
+        order = await store.lock_order(tx, order_id)
         op = await store.operation(tx, operation_id)
         if not op.pending:
             await store.drop_timers(tx, order_id, "operation", subject=operation_id)
+        elif decision is None and (left := await store.lease_left(tx, op)) is not None:
+            # Somebody is at it. Should he die, it is due at the moment his lease has lapsed, and not a round later.
+            await store.set_timer(tx, order.id, "operation", now + left + LAPSED, now, operation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,11 +366,13 @@ async def retry_create(core: Core, order: Order, *, patient: bool = True) -> Ord
 async def sweep(core: Core) -> int:
     """At start-up: wake every timer that is long due, in case its job was lost. How many there were."""
     async with core.database.transaction() as tx:
+        await store.forget_old_keys(tx, await core.clock.refresh(tx) - timedelta(days=30))
+    async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
-        await store.forget_old_keys(tx, now - timedelta(days=30))
         lapsed = await store.lapsed_timers(tx, now - timedelta(seconds=60))
         for row in lapsed:
-            await store.set_timer(tx, row["order_id"], row["what"], now, now, row["subject"])
+            # The job alone: to write the timers of many orders, none of them locked, would cross decisions on them.
+            await store.wake(tx, row["order_id"], {(row["what"], row["subject"]): row["due_at"]}, now)
     return len(lapsed)
 
 

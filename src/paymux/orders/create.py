@@ -14,7 +14,7 @@ from paymux.accounts.model import Merchant, ProviderAccount
 from paymux.connectors.registry import provider_of
 from paymux.orders import auditing, calls, opening, payment_tokens, rules, store, views
 from paymux.orders.core import Core
-from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable
+from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable, once_claimed
 from paymux.orders.model import Initiator, Kind, Operation, Order, Status
 from paymux.orders.schemas import CreateOrder
 from paymux.platform.database import Connection, from_json, to_json
@@ -42,8 +42,9 @@ async def create_order(
     opened = await _open(core, merchant, raw, idempotency_key, body_hash)
     if isinstance(opened, store.KeptAnswer):
         return await _repeat(core, idempotency_key or "", opened, body_hash)
-    decision = await calls.call_claimed(core, opened.op, opened.order, opened.account)
-    return await _answer(core, decision.order, idempotency_key)
+    with once_claimed():
+        decision = await calls.call_claimed(core, opened.op, opened.order, opened.account)
+        return await _answer(core, decision.order, idempotency_key)
 
 
 async def _open(
@@ -91,12 +92,13 @@ async def _repeat(core: Core, key: str, kept: store.KeptAnswer, body_hash: str) 
         found = [o for o in await store.operations(tx, order.id) if o.kind in (Kind.CREATE, Kind.CHARGE_TOKEN)]
         if order.status is Status.INITIATED and await store.leased(tx, found[0]):
             raise InProgress("The order with this Idempotency-Key")
-    if order.status is Status.INITIATED:
-        decision = await calls.run_operation(core, found[0].id)
-        if decision is None:
-            raise InProgress("The order with this Idempotency-Key")
-        order = decision.order
-    return await _answer(core, order, key)
+    with once_claimed():
+        if order.status is Status.INITIATED:
+            decision = await calls.run_operation(core, found[0].id)
+            if decision is None:
+                raise InProgress("The order with this Idempotency-Key")
+            order = decision.order
+        return await _answer(core, order, key)
 
 
 async def _checked(
@@ -168,7 +170,7 @@ async def _answer(core: Core, order: Order, key: str | None) -> tuple[int, dict[
     else:
         status, answer = 201, views.created(order, redirect_url(core, order))
     if key is not None:
-        async with core.database.transaction() as tx:
+        async with core.database.transaction(patient=True) as tx:
             await store.keep_answer(
                 tx, order.merchant_id, key, status, core.keyring.seal(to_json(answer), "kept-answer")
             )

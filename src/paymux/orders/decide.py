@@ -379,20 +379,26 @@ class Decision:
 
 
 async def deciding(core: Core, order_id: str, source: str, work: Callable[[Deciding], Any]) -> Decision:
-    """Lock the order, let `work` decide on it, tell what changed, commit."""
+    """Lock the order, let `work` decide on it, tell what changed, commit.
+
+    `work` may be called again, on the order as it is then: it calls nobody and changes nothing but through its desk.
+    """
     made = core.calls.take(order_id)
+
+    async def decide(tx: Connection) -> Decision:
+        now = await core.clock.refresh(tx)
+        order = await store.lock_order(tx, order_id)
+        desk = Deciding(tx, core, order, now, source)
+        await work(desk)
+        await _audit(desk, order)
+        await desk.announce_changes(order)
+        await desk.write()
+        await _wake_events(desk, order)
+        await auditing.decided(desk, order, made)
+        return Decision(desk.order, tuple(desk.run))
+
     try:
-        async with core.database.transaction() as tx:
-            now = await core.clock.refresh(tx)
-            order = await store.lock_order(tx, order_id)
-            desk = Deciding(tx, core, order, now, source)
-            await work(desk)
-            await _audit(desk, order)
-            await desk.announce_changes(order)
-            await desk.write()
-            await _wake_events(desk, order)
-            await auditing.decided(desk, order, made)
-            return Decision(desk.order, tuple(desk.run))
+        return await core.database.decided(decide)
     except BaseException:
         core.calls.put_back(order_id, made)
         raise

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from paymux.platform.database import DatabaseUnavailable
 
 
 class ApiError(Exception):
@@ -55,3 +58,21 @@ class ProviderUnreachable(ApiError):
 
 class Unavailable(ApiError):
     status, code = 503, "unavailable"
+
+
+class OutcomeOpen(ApiError):
+    """The database was lost after something had been claimed: it goes on by itself, and 503 would deny it (E4)."""
+
+    status, code = 500, "outcome_open"
+
+    def __init__(self) -> None:
+        super().__init__("The database was lost on the way. What was begun goes on by itself: read the order")
+
+
+@contextmanager
+def once_claimed() -> Iterator[None]:
+    """From a committed claim on, a lost database is no 503 any more: that says that nothing was written."""
+    try:
+        yield
+    except DatabaseUnavailable as fault:
+        raise OutcomeOpen from fault

@@ -20,6 +20,7 @@ from paymux.orders.errors import (
     NotFound,
     ProviderRefused,
     ProviderUnreachable,
+    once_claimed,
 )
 from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.platform.database import to_json
@@ -65,13 +66,14 @@ async def move(core: Core, merchant_id: str, reference: str, asked: Asked) -> tu
         )  # fmt: skip
         assert op is not None
         await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=5), now, op.id)
-    decision = await calls.run_operation(core, op.id)
         await auditing.about(
             tx, order, f"order.{asked.kind}", operation=op.id, reference=asked.reference, amount=asked.amount
         )
-    async with core.database.transaction() as tx:
-        op = await store.operation(tx, op.id)
-        order = decision.order if decision else await store.order_by_id(tx, order.id)
+    with once_claimed():
+        decision = await calls.run_operation(core, op.id)
+        async with core.database.transaction(patient=True) as tx:
+            op = await store.operation(tx, op.id)
+            order = decision.order if decision else await store.order_by_id(tx, order.id)
     return order, _answered(op)
 
 

@@ -205,6 +205,16 @@ async def leased(tx: Connection, op: Operation) -> bool:
     )
 
 
+async def lease_left(tx: Connection, op: Operation) -> timedelta | None:
+    """How long until the lease lapses of whoever is calling the provider for this operation; None when nobody is."""
+    left: timedelta | None = await tx.fetchval(
+        "SELECT lease_until_real - clock_timestamp() FROM operations"
+        " WHERE id = $1 AND holder IS NOT NULL AND lease_until_real >= clock_timestamp()",
+        op.id,
+    )
+    return left
+
+
 # -- timers ---------------------------------------------------------------------------------------
 
 
@@ -249,10 +259,10 @@ async def next_timer(tx: Connection, order_id: str) -> Record | None:
     return await tx.fetchrow("SELECT what, due_at FROM timers WHERE order_id = $1 ORDER BY due_at LIMIT 1", order_id)
 
 
-async def lapsed_timers(tx: Connection, now: datetime, limit: int = 500) -> list[Record]:
+async def lapsed_timers(tx: Connection, now: datetime, limit: int = 5000) -> list[Record]:
     """Timers long due, for the start-up sweep: their job may have been lost with a restored database."""
     rows: list[Record] = await tx.fetch(
-        "SELECT order_id, what, subject FROM timers WHERE due_at < $1 ORDER BY due_at LIMIT $2", now, limit
+        "SELECT order_id, what, subject, due_at FROM timers WHERE due_at < $1 ORDER BY due_at LIMIT $2", now, limit
     )
     return rows
 
@@ -305,7 +315,11 @@ async def keep_answer(tx: Connection, merchant_id: str, key: str, status: int, a
 
 async def forget_old_keys(tx: Connection, before: datetime) -> None:
     """Drop idempotency keys older than their 30 days (I1)."""
-    await tx.execute("DELETE FROM idempotency_keys WHERE created_at < $1", before)
+    await tx.execute(
+        "DELETE FROM idempotency_keys WHERE (merchant_id, key) IN (SELECT merchant_id, key FROM idempotency_keys"
+        " WHERE created_at < $1 FOR UPDATE SKIP LOCKED)",
+        before,
+    )  # fmt: skip
 
 
 # -- payment tokens -------------------------------------------------------------------------------

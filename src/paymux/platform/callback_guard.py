@@ -139,7 +139,12 @@ def callback_session(settings: Settings) -> aiohttp.ClientSession:
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(resolver=GuardedResolver(settings), use_dns_cache=False, limit=0),
-        timeout=aiohttp.ClientTimeout(total=settings.delivery_timeout),
+        timeout=aiohttp.ClientTimeout(
+            total=settings.delivery_timeout,
+            connect=settings.provider_connect_timeout,
+            sock_connect=settings.provider_connect_timeout,
+            sock_read=settings.delivery_timeout,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         middlewares=(guard,),

@@ -6,6 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from paymux.platform.database import Connection
 
+# A job that somebody has locked is being taken by a worker, so it is due already. To wait for it would be a deadlock:
+# workers end their jobs in batches, each in another order than the rows are found here.
+_BRING_FORWARD = """
+UPDATE pgqueuer SET execute_after = execute_after - $1::interval
+WHERE id = ANY(ARRAY(SELECT id FROM pgqueuer WHERE status = 'queued' FOR UPDATE SKIP LOCKED))
+"""
+
 
 class Clock:
     """Hands out the installation's time. Nobody calls `datetime.now` on the side.
@@ -38,5 +45,5 @@ class Clock:
         self.offset = await tx.fetchval(
             "UPDATE installation SET clock_offset = clock_offset + $1 RETURNING clock_offset", by
         )
-        await tx.execute("UPDATE pgqueuer SET execute_after = execute_after - $1::interval WHERE status = 'queued'", by)
+        await tx.execute(_BRING_FORWARD, by)
         return self.now()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import simplejson
@@ -18,10 +19,21 @@ Record: TypeAlias = Any
 
 IDLE_LIFE = 60.0
 """Seconds until a connection that nobody uses is closed: each costs the server about 5 MB."""
+PATIENCE = 10.0
+"""Seconds that work which has begun waits for a connection, before it is left to whoever takes it over."""
+APART_WAIT = 1.5
+LONGEST_STATEMENT = 15.0
+TRIES = 4
+
+T = TypeVar("T")
 
 
 class DatabaseUnavailable(Exception):
     """PostgreSQL can't be reached or has no free connection: the caller answers 503 and nothing was written."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Two transactions stood in each other's way, and this one was rolled back whole: it may be tried again."""
 
 
 def to_json(value: object) -> str:
@@ -44,54 +56,114 @@ async def _as_it_is(connection: asyncpg.Connection) -> None:
 
 
 class Database:
-    """The pool of a process. SQL lives in the `store.py` of the room that owns the table, nowhere else."""
+    """The pool of a process. SQL lives in the `store.py` of the room that owns the table, nowhere else.
 
-    def __init__(self, pool: asyncpg.Pool, acquire_timeout: float = 10.0) -> None:
-        self.pool = pool
-        self._acquire_timeout = acquire_timeout
+    `acquire_timeout` is how many seconds a caller waits for a free connection; `waiting` tells how many do right now.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, acquire_timeout: float = PATIENCE, spare: asyncpg.Pool | None = None
+    ) -> None:
+        self.pool, self.waiting = pool, 0
+        self._acquire_timeout, self._spare = acquire_timeout, spare
 
     @classmethod
-    async def connect(cls, url: str, size: int = 10, acquire_timeout: float = 10.0) -> Database:
+    async def connect(cls, url: str, size: int = 10, acquire_timeout: float = PATIENCE) -> Database:
         """Open the pool. Raises DatabaseUnavailable."""
-        try:
-            pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=size, init=_prepare, reset=_as_it_is, command_timeout=30,
+
+        def pool(least: int, most: int) -> asyncpg.Pool:
+            return asyncpg.create_pool(
+                url, min_size=least, max_size=most, init=_prepare, reset=_as_it_is, command_timeout=LONGEST_STATEMENT,
                 max_inactive_connection_lifetime=IDLE_LIFE, server_settings={"jit": "off"},
             )  # fmt: skip
+
+        try:
+            return cls(await pool(1, size), acquire_timeout, await pool(0, 1))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
             raise DatabaseUnavailable(str(fault)) from fault
-        return cls(pool, acquire_timeout)
 
     async def close(self) -> None:
-        """Close the pool; connections still busy after five seconds are cut."""
-        try:
-            await asyncio.wait_for(self.pool.close(), 5)
-        except TimeoutError:
-            self.pool.terminate()
+        """Close the pools; connections still busy after five seconds are cut."""
+        for pool in (self.pool, self._spare):
+            if pool is None:
+                continue
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection outside a transaction. Raises DatabaseUnavailable."""
+    async def connection(self, *, patient: bool = False) -> AsyncIterator[Connection]:
+        """A connection outside a transaction. Raises DatabaseUnavailable.
+
+        `patient` is for work that has begun and had better end: it waits PATIENCE seconds for a connection.
+        """
+        self.waiting += 1
         try:
-            held = await self.pool.acquire(timeout=self._acquire_timeout)
-        except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
-            # Whatever the server says no with before a connection is there, nothing was done.
-            raise DatabaseUnavailable("no database connection") from fault
-        except asyncpg.InterfaceError as fault:
-            raise DatabaseUnavailable(str(fault)) from fault
-        try:
-            yield held
-        except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CannotConnectNowError) as fault:
-            raise DatabaseUnavailable("the database went away") from fault
-        except asyncpg.InterfaceError as fault:
-            if held.is_closed():
-                raise DatabaseUnavailable("the database went away") from fault
-            raise
+            held = await _acquired(self.pool, PATIENCE if patient else self._acquire_timeout)
         finally:
-            await self.pool.release(held)
+            self.waiting -= 1
+        async with _held(self.pool, held):
+            yield held
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction: committed at the end, rolled back on any exception. Never held across a provider call."""
-        async with self.connection() as held, held.transaction():
+    async def apart(self) -> AsyncIterator[Connection]:
+        """A connection beside the pool, which no crowd can take away: to say how the process is. One at a time."""
+        pool = self._spare or self.pool
+        held = await _acquired(pool, APART_WAIT)
+        async with _held(pool, held):
             yield held
+
+    @asynccontextmanager
+    async def transaction(self, *, patient: bool = False) -> AsyncIterator[Connection]:
+        """A transaction: committed at the end, rolled back on any exception. Never held across a provider call."""
+        async with self.connection(patient=patient) as held, held.transaction():
+            yield held
+
+    async def decided(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do `work` in a transaction, and once more in a new one when it stood in another's way; patiently.
+
+        `work` may be called up to TRIES times, so it changes nothing but through its connection, and calls nobody.
+        Raises DatabaseUnavailable.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                async with self.transaction(patient=True) as tx:
+                    return await work(tx)
+            except DatabaseBusy:
+                if not left:
+                    raise
+                await asyncio.sleep(random.uniform(0.0, 0.05))
+        raise AssertionError("unreachable")
+
+
+async def _acquired(pool: asyncpg.Pool, seconds: float) -> Connection:
+    try:
+        return await pool.acquire(timeout=seconds)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
+        # Whatever the server says no with before a connection is there, nothing was done.
+        raise DatabaseUnavailable("no database connection") from fault
+    except asyncpg.InterfaceError as fault:
+        raise DatabaseUnavailable(str(fault)) from fault
+
+
+@asynccontextmanager
+async def _held(pool: asyncpg.Pool, held: Connection) -> AsyncIterator[None]:
+    """Give a connection back, and say in our own words when it was the database that failed."""
+    try:
+        yield
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as fault:
+        raise DatabaseBusy(type(fault).__name__) from fault
+    except (
+        asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
+        ConnectionError,
+    ) as fault:  # fmt: skip
+        raise DatabaseUnavailable("the database went away") from fault
+    except TimeoutError as fault:
+        raise DatabaseUnavailable("the database does not answer") from fault
+    except asyncpg.InterfaceError as fault:
+        if held.is_closed():
+            raise DatabaseUnavailable("the database went away") from fault
+        raise
+    finally:
+        await pool.release(held)

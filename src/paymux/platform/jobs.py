@@ -33,13 +33,15 @@ _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
 # Only a retry that could not be written leaves a job `failed`: nobody else would ever bring it back.
 _REVIVE = """
 UPDATE pgqueuer SET status = 'queued', execute_after = now(), updated = now(), queue_manager_id = NULL
-WHERE status = 'failed' AND entrypoint = ANY($1::text[])
+WHERE id = ANY(ARRAY(
+  SELECT id FROM pgqueuer WHERE status = 'failed' AND entrypoint = ANY($1::text[]) FOR UPDATE SKIP LOCKED))
 """
-# pgqueuer keeps a row per change of every job and never deletes one. Only the oldest are looked at: no scan.
+# pgqueuer keeps a row per change of every job and never deletes one. Only the oldest are looked at: no scan. Every worker
+# does this: what another one has locked is his to do, here as above.
 _TIDY = """
-DELETE FROM pgqueuer_log WHERE id IN (
-  SELECT id FROM (SELECT id, aggregated, created FROM pgqueuer_log ORDER BY id LIMIT 20000) oldest
-  WHERE aggregated AND created < now() - interval '1 day')
+DELETE FROM pgqueuer_log WHERE id = ANY(ARRAY(
+  SELECT id FROM pgqueuer_log WHERE id IN (SELECT id FROM pgqueuer_log ORDER BY id LIMIT 20000)
+  AND aggregated AND created < now() - interval '1 day' FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -174,7 +176,7 @@ class Worker:
     async def _every(self, seconds: float, statement: str, *values: object) -> None:
         while True:
             with contextlib.suppress(Exception):
-                async with self._database.connection() as held:
+                async with self._database.apart() as held:
                     await held.execute(statement, *values)
             await asyncio.sleep(seconds)
 

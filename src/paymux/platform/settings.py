@@ -55,11 +55,43 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field("auto", pattern="^(auto|json|text)$", description="`auto`: text on a terminal, else JSON.")
 
-    database_pool: int = Field(10, ge=2, le=200, description="Connections per process at most.")
+    max_requests: int = Field(
+        200,
+        ge=5,
+        le=10_000,
+        description="Requests that one API process works on at once; those over it are answered 503. New orders leave a fifth free.",
+    )
+    body_timeout: float = Field(10.0, gt=0, description="Seconds in which a request's whole body must have come.")
+    write_rate: float = Field(
+        50.0,
+        ge=0,
+        description="Writes a second per merchant and API process; bursts of ten seconds' worth pass. 0: no limit.",
+    )
+    token_rate: float = Field(
+        10.0, ge=0, description="`POST /token` a second per address and client id; bursts as above. 0: no limit."
+    )
+    database_pool: int = Field(10, ge=2, le=200, description="Connections per process at most, and one beside them.")
+    database_wait: float = Field(
+        1.5, gt=0, description="Seconds that a request waits for a database connection before it is answered 503."
+    )
     job_concurrency: int = Field(40, ge=20, le=1000, description="Jobs that one worker runs at once at most.")
     provider_connect_timeout: float = Field(5.0, gt=0, description="Seconds to open a connection to a provider.")
     provider_timeout: float = Field(
         70.0, gt=0, description="Seconds for a provider's whole answer (Afterpay names 70)."
+    )
+    provider_calls: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="Calls to one provider's host at once per process; as many more wait two seconds.",
+    )
+    provider_failures: int = Field(
+        20,
+        ge=1,
+        description="Calls to a provider's host that fail in a row (no connection, time-out, 5xx) before none goes out.",
+    )
+    provider_pause: float = Field(
+        5.0, ge=0, description="Seconds that none goes out then, until one tries whether it is back."
     )
     delivery_timeout: float = Field(15.0, gt=0, description="Seconds in which a merchant's endpoint must answer (W3).")
     lease: float = Field(30.0, gt=0, description="Seconds after its holder's death until a claim lapses (U4).")

@@ -1,0 +1,110 @@
+"""A lane per provider: so many calls at once, and none while its other end is down. One that is slow or dead starves no other.
+
+The circuit breaker counts what tells of the other end's health alone: connections that fail, time-outs and 5xx. Whom a
+lane turns away has certainly sent nothing, so the breaker never makes an unknown outcome of a call, nor a failure of an
+unknown one. The known libraries let every caller through while they try whether the other end is back, or count a
+caller's own cancelling as a failure; a lane lets one through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+KEPT = 1000
+
+
+class LaneClosed(Exception):
+    """No call goes out on this lane now; the sentence says why."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """One call on its way. Whoever makes it says what it told of the other end; silence tells nothing."""
+
+    healthy: bool | None = None
+
+
+@dataclass(slots=True)
+class _Lane:
+    free: asyncio.Semaphore
+    waiting: int = 0
+    busy: int = 0
+    failures: int = 0
+    opened: float | None = None
+    """When the breaker opened, or its last trial failed; None while it is closed."""
+    trying: bool = False
+    changed: float = field(default_factory=monotonic)
+
+
+class Lanes:
+    """The lanes of a process.
+
+    `at_once` calls go out per lane; as many may wait `wait` seconds for a place. After `failures` bad signs in a row the
+    lane is closed for `pause` seconds; then one call tries whether the other end is back: its outcome opens the lane to
+    all, or closes it for another `pause`.
+    """
+
+    def __init__(self, *, at_once: int, failures: int, pause: float, wait: float = 2.0) -> None:
+        self._at_once, self._failures, self._pause, self._wait = at_once, failures, pause, wait
+        self._lanes: dict[str, _Lane] = {}
+
+    @asynccontextmanager
+    async def passage(self, name: str) -> AsyncIterator[Passage]:
+        """Hold a place on a lane for one call. Raises LaneClosed before anything is sent."""
+        lane = self._lane(name)
+        await self._place(lane, name)
+        lane.busy += 1
+        trial, call = False, Passage()
+        try:
+            trial = self._enter(lane, name)
+            yield call
+        finally:
+            lane.busy -= 1
+            lane.free.release()
+            self._leave(lane, call, trial)
+
+    async def _place(self, lane: _Lane, name: str) -> None:
+        if lane.free.locked() and lane.waiting >= self._at_once:
+            raise LaneClosed(f"too many calls to {name} are waiting")
+        lane.waiting += 1
+        try:
+            async with asyncio.timeout(self._wait):
+                await lane.free.acquire()
+        except TimeoutError:
+            raise LaneClosed(f"too many calls to {name} are under way") from None
+        finally:
+            lane.waiting -= 1
+
+    def _enter(self, lane: _Lane, name: str) -> bool:
+        """Whether this call is the one that tries if the other end is back."""
+        if lane.opened is None:
+            return False
+        if lane.trying or monotonic() - lane.opened < self._pause:
+            raise LaneClosed(f"{name} has failed {self._failures} times in a row")
+        lane.trying = True
+        return True
+
+    def _leave(self, lane: _Lane, call: Passage, trial: bool) -> None:
+        lane.changed = monotonic()
+        if trial:
+            lane.trying = False
+        if call.healthy is None:
+            return
+        if call.healthy:
+            lane.failures, lane.opened = 0, None
+            return
+        lane.failures += 1
+        # Calls that left before it opened tell nothing new.
+        if trial or (lane.opened is None and lane.failures >= self._failures):
+            lane.opened = lane.changed
+
+    def _lane(self, name: str) -> _Lane:
+        if name not in self._lanes:
+            if len(self._lanes) >= KEPT:
+                self._lanes = {kept: lane for kept, lane in self._lanes.items() if lane.busy or lane.waiting}
+            self._lanes[name] = _Lane(asyncio.Semaphore(self._at_once))
+        return self._lanes[name]
