@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from paymux.accounts.access_tokens import KEYS_FRESH, AccessTokens
+from paymux.audit import trail
 from paymux.cli_faults import FAULTS, sentence
 from paymux.orders.core import Core
 from paymux.orders.sealed_columns import SEALED
@@ -47,6 +48,19 @@ def _with_core(work: Callable[[Core], Awaitable[T]]) -> T:
             return await work(core)
 
     return _told(lambda: asyncio.run(run()))
+
+
+def _noted(action: str, subject: str, **detail: Any) -> None:
+    """Write a change of the key file into the audit trail, and say so when there is no database to write to."""
+
+    async def write(core: Core) -> None:
+        async with core.database.transaction() as tx:
+            await trail.record(tx, action, subject, **detail)
+
+    try:
+        _with_core(write)
+    except typer.Exit:
+        typer.echo(f"The audit trail does not know of this: {action} {subject}.", err=True)
 
 
 @keys.command("create")
@@ -101,9 +115,11 @@ def rotate(
     """
     if prepare:
         made = _change(Keys.with_prepared)
+        _noted("key.prepared", made.prepared or "")
         typer.echo(f"{made.prepared} is in the ring and seals nothing yet. Next: paymux keys rotate", err=True)
         return
     made = _change(Keys.rotated)
+    _noted("key.rotated", made.primary)
     typer.echo(f"{made.primary} is the primary key. Next: paymux keys reencrypt", err=True)
 
 
@@ -139,7 +155,10 @@ def reencrypt(json: Json = False) -> None:
     """Seal everything anew with the primary key, in batches, while the installation works. May be broken off and repeated."""
 
     async def work(core: Core) -> int:
-        return await resealing.reseal_all(core.database, core.keyring, SEALED)
+        done = await resealing.reseal_all(core.database, core.keyring, SEALED)
+        async with core.database.transaction() as tx:
+            await trail.record(tx, "texts.reencrypted", "installation", texts=done)
+        return done
 
     done = _with_core(work)
     typer.echo(jsonlib.dumps({"resealed": done}) if json else f"{done} texts are sealed anew.")
@@ -173,6 +192,7 @@ def retire(
 
     _told(lambda: _refuse_haste(Settings(), now))
     left = _change(change)
+    _noted("key.retired", name or "all but the primary", left=list(left.keys))
     typer.echo(f"The ring holds {', '.join(left.keys)}.", err=True)
 
 

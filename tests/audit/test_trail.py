@@ -105,6 +105,23 @@ async def test_evidence_can_be_added_to_and_not_be_changed(
         assert await held.fetchval(f"SELECT count(*) FROM {table}") == before > 0  # noqa: S608
 
 
+async def test_an_erasure_may_change_the_words_of_an_event_and_nothing_else(
+    installation: Installation, merchant: Merchant
+) -> None:
+    opened = await merchant.creates("AFTERPAY_AU")
+    of_it = "WHERE order_id = $1"
+
+    async with installation.database.transaction() as tx:
+        await tx.execute("SET LOCAL paymux.erasing = 'on'")
+        await tx.execute(f"UPDATE order_events SET detail = '{{}}' {of_it}", opened["orderId"])  # noqa: S608
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with tx.transaction():
+                await tx.execute(f"UPDATE order_events SET amount = 1 {of_it}", opened["orderId"])  # noqa: S608
+    async with installation.database.connection() as held:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await held.execute(f"UPDATE order_events SET detail = '{{}}' {of_it}", opened["orderId"])  # noqa: S608
+
+
 async def test_calls_to_the_provider_are_kept_with_their_operation_also_when_no_answer_came(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:

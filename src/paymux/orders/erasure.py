@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import structlog
 
-from paymux.orders import erasure_store, store
+from paymux.orders import auditing, erasure_store, store
 from paymux.orders.core import Core
 from paymux.orders.model import Order
 from paymux.orders.opening import REQUEST
@@ -153,6 +153,7 @@ async def _erase_order(core: Core, tx: Connection, order: Order, asked: Asked) -
     nothing = core.keyring.seal("", "payment-token"), core.keyring.seal("", "provider-token")
     tokens = await erasure_store.end_tokens(tx, order.id, nothing)
     await store.add_event(tx, order, now, "erased", "operator", detail={"by": asked.by, "note": asked.note})
+    await auditing.about(tx, order, "customer.erased", events=len(events), tokens=tokens, note=asked.note)
     return len(events), tokens
 
 

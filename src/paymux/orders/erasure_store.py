@@ -103,4 +103,7 @@ async def write_operation_texts(tx: Connection, operation_id: str, description: 
 
 
 async def write_event_detail(tx: Connection, event_id: str, detail: Any) -> None:
+    """Say less in an event that is kept. Its words are all that an erasure may change of what is evidence."""
+    await tx.execute("SET LOCAL paymux.erasing = 'on'")
     await tx.execute("UPDATE order_events SET detail = $2 WHERE id = $1", event_id, detail)
+    await tx.execute("SET LOCAL paymux.erasing = 'off'")

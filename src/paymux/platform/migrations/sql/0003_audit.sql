@@ -38,7 +38,21 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
+-- But for the words of an event, which may name a person who has a right to be erased: only within a transaction that
+-- says so, and never its kind, amount, status or time.
+CREATE FUNCTION refuse_change_but_erasure() RETURNS trigger AS $$
+BEGIN
+  IF coalesce(current_setting('paymux.erasing', true), '') <> 'on'
+     OR to_jsonb(NEW) - 'detail' IS DISTINCT FROM to_jsonb(OLD) - 'detail' THEN
+    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END;
+$$ LANGUAGE plpgsql;
+
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_events
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON order_events
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only_but_erasure BEFORE UPDATE ON order_events
+  FOR EACH ROW EXECUTE FUNCTION refuse_change_but_erasure();
