@@ -53,6 +53,12 @@ async def merchant_by_id(tx: Connection, merchant_id: str) -> Merchant:
     return _merchant(await store.merchant(tx, merchant_id))
 
 
+async def known_merchant(tx: Connection, merchant_id: str) -> Merchant | None:
+    """The merchant of an id, if there is one."""
+    row = await store.merchant(tx, merchant_id)
+    return _merchant(row) if row else None
+
+
 async def find_merchant(tx: Connection, name: str) -> Merchant:
     """A merchant by client id or merchant id. Raises AccountFault."""
     row = await store.merchant_by_client(tx, name) or await store.merchant(tx, name)

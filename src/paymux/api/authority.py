@@ -49,4 +49,7 @@ async def merchant(request: Request, *scopes: str) -> Merchant:
         limits.write(found.merchant_id)
     core: Core = request.app.state.core
     async with core.database.connection() as held:
-        return await accounts.merchant_by_id(held, found.merchant_id)
+        owner = await accounts.known_merchant(held, found.merchant_id)
+    if owner is None:
+        raise Unauthorized
+    return owner

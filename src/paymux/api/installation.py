@@ -85,7 +85,7 @@ async def provider_event(request: Request, event_key: str) -> Response:
 @sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415, 429}))
 async def clock(request: Request) -> Response:
     """Move the installation's time forwards: everything that falls due meanwhile happens, once (sandbox mode only)."""
-    owner = await merchant(request)
+    owner = await merchant(request, "api-user", "merchant")
     core: Core = request.app.state.core
     by = timedelta(seconds=read_body(MoveClock, await read_json(request)).advance)
 
