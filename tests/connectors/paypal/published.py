@@ -13,6 +13,19 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 SPECS = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "paypal"
+# What PayPal has added since, as its official Python SDK 2.4.0 has it.
+_SINCE = {
+    "PayPal Wallet": {
+        "stored_credential": {
+            "type": "object",
+            "required": ["payment_initiator"],
+            "properties": {
+                "payment_initiator": {"type": "string", "enum": ["CUSTOMER", "MERCHANT"]},
+                "usage": {"type": "string", "enum": ["FIRST", "SUBSEQUENT", "DERIVED"]},
+            },
+        }
+    }
+}
 FILES = ("checkout_orders_v2", "payments_payment_v2", "notifications_webhooks_v1")
 
 
@@ -92,7 +105,7 @@ def _whole(spec: str, schema: Any, asked: bool, strict: bool, *, part_of_more: b
     if "properties" in schema:
         kept = {
             name: property
-            for name, property in schema["properties"].items()
+            for name, property in {**schema["properties"], **_SINCE.get(schema.get("title", ""), {})}.items()
             if not (asked and (property.get("readOnly") or _resolved(spec, property).get("readOnly")))
         }
         schema["properties"] = {name: _whole(spec, property, asked, strict) for name, property in kept.items()}

@@ -183,6 +183,16 @@ async def test_a_saved_account_pays_another_order_at_once_and_once(till: Till, a
     ]
 
 
+@pytest.mark.parametrize(("present", "who"), [(True, "CUSTOMER"), (False, "MERCHANT")])
+async def test_paypal_is_told_whether_the_shopper_is_there(till: Till, present: bool, who: str) -> None:
+    _, first = await till.confirms(get_token=True)
+    assert first.token is not None
+    order = till.counter.order("PAYPAL", customer_present=present)
+    assert isinstance(await till.connector.charge_token(order, first.token.value, ONE), Paid)
+    sent = till.exchanges[-1].sent["payment_source"]["paypal"]
+    assert sent["stored_credential"] == {"payment_initiator": who, "usage": "SUBSEQUENT"}
+
+
 async def test_a_fault_can_strike_the_charge_alone_of_two_calls_on_one_path(till: Till) -> None:
     _, first = await till.confirms(get_token=True)
     assert first.token is not None

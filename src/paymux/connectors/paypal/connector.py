@@ -100,7 +100,7 @@ class PayPal(Connector):
 
     async def charge_token(self, order: OrderToPay, token: str, key: str) -> Report:
         """An order that a saved account pays: PayPal completes it in the answer."""
-        answer = await self._answered("POST", _ORDERS, requests.order_body(order, {"vault_id": token}), key)
+        answer = await self._answered("POST", _ORDERS, requests.order_body(order, requests.saved(order, token)), key)
         if answer.status >= 400:
             return _declined(answer)
         made = read(Order, answer)

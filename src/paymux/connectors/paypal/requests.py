@@ -54,6 +54,12 @@ def wallet(order: OrderToPay) -> dict[str, Any]:
     return source
 
 
+def saved(order: OrderToPay, vault_id: str) -> dict[str, Any]:
+    """A saved PayPal account that is to pay, and who started it: the shopper, or the merchant without him."""
+    who = "CUSTOMER" if order.customer_present else "MERCHANT"
+    return {"vault_id": vault_id, "stored_credential": {"payment_initiator": who, "usage": "SUBSEQUENT"}}
+
+
 def capture_body(move: Move) -> dict[str, Any]:
     """A capture; the one that takes all that is left is the last."""
     return {"amount": amount(move.amount), "final_capture": move.whole, **_note(move)}

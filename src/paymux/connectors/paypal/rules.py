@@ -138,7 +138,10 @@ def check_order(body: Any) -> Asked:
         string(unit, name, length, required=False)
     _check_lines(unit, amount, currency)
     _check_shipping(unit.get("shipping"))
-    if "vault_id" not in source:
+    if "vault_id" in source:
+        if (source.get("stored_credential") or {}).get("payment_initiator", "CUSTOMER") not in ("CUSTOMER", "MERCHANT"):
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", "/payment_source/paypal/stored_credential/payment_initiator")
+    else:
         _check_page(source.get("experience_context") or {}, unit)
     return Asked(intent, unit, source, amount, currency)
 

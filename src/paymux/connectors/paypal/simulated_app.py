@@ -32,9 +32,14 @@ class PayPalApp(Simulator):
         make: Callable[[], Awaitable[tuple[int, Any]]],
         again: int | None = None,
     ) -> web.Response:
-        """The same PayPal-Request-Id gets the first answer, with status `again` where that is another one."""
+        """The same PayPal-Request-Id gets the first answer, with status `again` where that is another one.
+
+        An id is good for one request of a kind of call, whatever it is about: used for another capture's refund, too, it
+        would bring the first one's.
+        """
         given = request.headers.get("PayPal-Request-Id")
-        key = f"{request.path}:{given}"
+        resource = request.match_info.route.resource
+        key = f"{resource.canonical if resource else request.path}:{given}"
         kept = self.desk.store.answer(self.name, key) if given else None
         if kept is not None and self.now < moment(kept[1]["at"]) + kept_for:
             return _answer(again or kept[0], kept[1]["said"])
