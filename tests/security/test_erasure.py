@@ -93,8 +93,13 @@ async def test_a_customer_is_erased_everywhere_and_the_books_stay(
     assert installation.ledger(reference) == accounted
     async with installation.database.connection() as held:
         [event] = await held.fetch("SELECT * FROM order_events WHERE kind = 'erased'")
+        [entry] = await held.fetch("SELECT * FROM audit_entries WHERE action = 'customer.erased'")
     assert (event["source"], event["detail"]["note"]) == ("operator", "ticket 7")
-    assert event["detail"]["by"]
+    assert (entry["actor_kind"], entry["order_id"], entry["detail"]["note"]) == (
+        "operator",
+        event["order_id"],
+        "ticket 7",
+    )
     assert "ada@shop.example" in (await opened(installation))["orders.request_sealed"], "somebody else's order is his"
 
     # What can happen to a paid order can happen to this one still.

@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import structlog
 
+from paymux.audit import trail
 from paymux.orders import auditing, erasure_store, store
 from paymux.orders.core import Core
 from paymux.orders.model import Order
@@ -214,13 +215,14 @@ async def _erase_orderless(core: Core, asked: Asked) -> int:
     """Empty what came for no order of ours and names the address; how many."""
     person, after, emptied = Person(asked.email.strip()), "", 0
     while True:
-        async with core.database.connection() as held:
+        async with core.database.transaction() as held:
             rows = await erasure_store.orderless_events_after(held, after, asked.merchant_id, BATCH)
             for row in rows:
                 kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
                 said = base64.b64decode(kept["body"]).decode(errors="replace")
                 if person.named_in(said) or person.named_in(to_json(kept["query"])):
                     await erasure_store.write_event(held, row["id"], _emptied(core, row["method"]))
+                    await trail.record(held, "provider_event.erased", row["id"], note=asked.note)
                     emptied += 1
         if not rows:
             return emptied
