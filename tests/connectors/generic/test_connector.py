@@ -122,7 +122,7 @@ async def test_a_decline_at_create_is_no_checkout(counter: Counter) -> None:
 
 @pytest.mark.parametrize(
     ("code", "currency", "amount"),
-    [("ATOME_VN", "VND", "1000"), ("MYFATOORAH_KW", "KWD", "10.12"), ("PAYPAL", "JPY", "7")],
+    [("ATOME_VN", "VND", "1000"), ("CLEOPAY", "KWD", "10.12"), ("SMARTPAY", "JPY", "7")],
 )
 async def test_amounts_go_in_the_currencys_own_decimals(
     counter: Counter, code: str, currency: str, amount: str
