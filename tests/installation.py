@@ -73,7 +73,7 @@ class Installation:
             "home": home, "database_url": database_url, "port": free_port(), "sandbox_port": free_port(),
             "provider_connect_timeout": 0.5, "provider_timeout": 0.6, "sandbox_hold": 1.0, "sandbox_slow": 0.1,
             "delivery_timeout": 1.0, "lease": 2.0, "race_wait": 3.0, "shutdown_grace": 1.0,
-            "write_rate": 0, "token_rate": 0, "provider_pause": 0.5,
+            "write_rate": 0, "token_rate": 0, "provider_pause": 0.5, "database_wait": 10.0,
         }  # fmt: skip
         self.settings = Settings(**(defaults | settings))
         self.inbox = Inbox()
@@ -82,7 +82,7 @@ class Installation:
         """Open everything and wait until it answers."""
         settings = self.settings
         self.keyring = KeyRing.load(settings.keys_path or Path(), create=True)
-        self.database = await Database.connect(settings.database_url, 20)
+        self.database = await Database.connect(settings.database_url, 20, settings.database_wait)
         self.clock = Clock(movable=True)
         await demo.seed(self.database, self.keyring, self.clock, settings)
         client = HttpClient.of(settings)
