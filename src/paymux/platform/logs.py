@@ -27,6 +27,11 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+def redacted(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what may be a secret or personal, for what is kept beside the log."""
+    return {name: _blanked(name, value) for name, value in detail.items()}
+
+
 def _blanked(name: str, value: Any) -> Any:
     if _SECRET_NAME.search(name):
         return "[redacted]"
