@@ -1,0 +1,135 @@
+"""While PostgreSQL is down everybody is told so at once and nothing is half done; when it is back, everything goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from paymux.platform.migrations import upgrade
+from paymux.platform.postgres import EmbeddedPostgres
+from tests.conftest import Eventually
+from tests.installation import Answer, Installation, Merchant, Shopper
+from tests.resilience.conftest import Held
+
+# Longer than a test takes, so that a busy machine turns no answer into a lost one.
+LIMITS = {"provider_timeout": 60.0, "lease": 3.0, "database_wait": 1.5}
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """A server of this module's own, which it stops and starts."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("own-postgres"))
+    url = server.start()
+    try:
+        with ThreadPoolExecutor(1) as thread:  # its event loop is not the tests' own
+            thread.submit(lambda: asyncio.run(upgrade(url))).result()
+        yield server
+    finally:
+        server.delete()
+
+
+@pytest.fixture(scope="module")
+async def installation(
+    server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    running = Installation(tmp_path_factory.mktemp("home"), server.url("paymux"), **LIMITS)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+def away(answer: Answer) -> None:
+    assert (answer.status, answer.body["code"], answer.body["error"]) == (503, "unavailable", "Service Unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_without_its_database_everybody_is_told_at_once_and_it_comes_back_by_itself(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    url, before = installation.settings.base_url, await merchant.creates("AFTERPAY_AU")
+    approved = await shopper.decides(before["redirectUrl"], "approve")
+    body = merchant.order("AFTERPAY_AU")
+    server.stop(hurry=True)
+    async with asyncio.timeout(20):  # ten calls, each answered within a second or two
+        for _ in range(2):
+            away(await merchant.post("/orders", body))
+            away(await merchant.get(f"/orders/{before['orderReference']}"))
+            away(await merchant.refunds(before["orderReference"], "1", "R-1"))
+            away(await installation.call("GET", approved))
+            away(await installation.call("POST", f"{url}/provider-events/pek_x", data=b"x"))
+        assert (await installation.call("GET", f"{url}/healthz")).status == 200
+        ready = await installation.call("GET", f"{url}/readyz")
+        assert (ready.status, ready.body["database"]) == (503, False)
+    server.start()
+
+    async def ready_again() -> bool:
+        return (await installation.call("GET", f"{url}/readyz")).status == 200
+
+    await eventually(ready_again)
+    assert (await merchant.get(f"/orders/{body['orderReference']}")).status == 404, "nothing was half done"
+    assert (await merchant.post("/orders", body)).status == 201, "its reference is free"
+    assert (await installation.call("GET", approved)).status in (302, 303)
+    # The worker is back, too, and so is the sandbox's reader of the clock.
+    await installation.quiet()
+    events = installation.inbox.events(before["orderReference"], "ORDER_ASYNC_CALLBACK")
+    assert [event["data"]["status"] for event in events] == ["SUCCESSFUL"]
+    await installation.advance(86_400)
+
+    async def expired() -> bool:
+        return bool((await merchant.status(body["orderReference"]))["status"] == "CANCELED")
+
+    await eventually(expired)
+    assert installation.balance(before["orderReference"]) == 100
+
+
+async def test_a_create_whose_database_went_away_meanwhile_goes_on_by_itself(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, held: Held, eventually: Eventually
+) -> None:
+    body = merchant.order("AFTERPAY_AU")
+    asked = asyncio.create_task(merchant.post("/orders", body, **{"Idempotency-Key": "key-1"}))
+    await held.reached(1)
+    server.stop(hurry=True)
+    held.open()
+    answer = await asked
+    # Not 503: that would say that nothing was written.
+    assert (answer.status, answer.body["code"]) == (500, "outcome_open")
+    server.start()
+
+    async def open_again() -> bool:
+        found = await merchant.get(f"/orders/{body['orderReference']}")
+        return found.status == 200 and found.body["status"] == "PENDING"
+
+    await eventually(open_again)
+    again = await merchant.post("/orders", body, **{"Idempotency-Key": "key-1"})
+    assert (again.status, again.body["orderReference"]) == (201, body["orderReference"])
+
+
+async def test_a_capture_whose_database_went_away_meanwhile_moves_once(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
+    reference = opened["orderReference"]
+    await installation.call("GET", await shopper.decides(opened["redirectUrl"], "approve"))
+    await installation.quiet()
+    gate = Held(installation.sandbox)
+    asked = asyncio.create_task(merchant.captures(reference, "40", "C-1"))
+    await gate.reached(1)
+    server.stop(hurry=True)
+    gate.open()
+    assert (await asked).status == 500
+    assert [amount for kind, amount in installation.ledger(reference) if kind == "capture"] == [40]
+    server.start()
+
+    async def healed() -> bool:
+        answer = await merchant.get(f"/orders/{reference}/details")
+        return answer.status == 200 and answer.body["orderCaptures"][0]["status"] == "SUCCESSFUL"
+
+    await eventually(healed)
+    assert (await merchant.captures(reference, "40", "C-1")).body["status"] == "SUCCESSFUL"
+    assert [amount for kind, amount in installation.ledger(reference) if kind == "capture"] == [40]
+    await installation.quiet()
+    (told,) = installation.inbox.events(reference, "CAPTURE_STATUS_UPDATE")
+    assert (told["data"]["status"], told["data"]["amount"]) == ("SUCCESSFUL", 40)
