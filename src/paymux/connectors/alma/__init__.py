@@ -1,0 +1,1 @@
+"""Alma: payments in instalments or deferred, in euros."""
