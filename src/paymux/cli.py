@@ -209,7 +209,7 @@ def main() -> None:
 
 def add_the_rest() -> None:
     """Add the commands about merchants and connectors, whose modules the others need not load."""
-    from paymux import cli_accounts, cli_audit, cli_connectors, cli_customers, cli_keys, cli_providers
+    from paymux import cli_accounts, cli_audit, cli_connectors, cli_customers, cli_keys, cli_providers, cli_reconcile
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
@@ -218,3 +218,5 @@ def add_the_rest() -> None:
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")
     app.command("audit")(cli_audit.audit)
+    app.command("reconcile")(cli_reconcile.reconcile)
+    review.command("differences")(cli_reconcile.differences)

@@ -14,7 +14,7 @@ import structlog
 from paymux.accounts import live_checks
 from paymux.accounts import service as accounts
 from paymux.notifications.delivery import Deliverer
-from paymux.orders import clockwork, provider_accounts, provider_events
+from paymux.orders import clockwork, daily_reconciliation, provider_accounts, provider_events
 from paymux.orders.core import Core
 from paymux.platform import crash_points
 from paymux.platform.acting import Actor, acting_as
@@ -90,6 +90,7 @@ async def work(settings: Settings) -> None:
     async with opened(settings) as core:
         worker = make_worker(core)
         woken = await clockwork.sweep(core)
+        await daily_reconciliation.schedule(core)
         log.info("worker.started", swept=woken)
         await worker.run(stop)
 
@@ -116,6 +117,7 @@ def make_worker(core: Core) -> Worker:
         "provider_event": JobHandler(lambda payload: provider_events.run_event(core, payload)),
         "provider_account": JobHandler(lambda payload: provider_accounts.set_up_events(core, payload), limit=2),
         "deliver": JobHandler(deliverer.deliver),
+        daily_reconciliation.JOB: JobHandler(lambda payload: daily_reconciliation.run(core, payload), limit=4),
     }
     handlers = {name: _attributed(name, handler) for name, handler in handlers.items()}
     return Worker(core.database, handlers, core.settings.job_concurrency)

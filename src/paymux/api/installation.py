@@ -15,7 +15,7 @@ from paymux.api.authority import merchant
 from paymux.api.documents import operation
 from paymux.audit import trail
 from paymux.connectors.contract import Incoming
-from paymux.orders import provider_events, store
+from paymux.orders import provider_events, reconciliation_store, store
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
 from paymux.orders.schemas import Body, Whole, read_body
@@ -46,17 +46,16 @@ async def ready(request: Request) -> Response:
     """Ready: the database answers and a worker was seen lately."""
     core: Core = request.app.state.core
     state = {"database": False, "worker": False}
-    review = None
+    counts: dict[str, object] = {}
     with contextlib.suppress(DatabaseUnavailable):
         async with core.database.apart() as held:
             state["database"] = True
             age = await held.fetchval("SELECT extract(epoch FROM now() - worker_seen_real)::int FROM installation")
             state["worker"] = age is not None and age < WORKER_FRESH
             if "verbose" in request.query_params:
-                review = len(await store.orders_to_review(held, None))
-    body: dict[str, object] = {"status": "ok" if all(state.values()) else "not ready", **state}
-    if review is not None:
-        body["ordersToReview"] = review
+                counts["ordersToReview"] = len(await store.orders_to_review(held, None))
+                counts["ordersThatDiffer"] = await reconciliation_store.count(held)
+    body: dict[str, object] = {"status": "ok" if all(state.values()) else "not ready", **state, **counts}
     return answer(body, 200 if all(state.values()) else 503)
 
 

@@ -146,7 +146,7 @@ async def _send_back(desk: Deciding, kind: Kind, amount: Decimal, currency: str)
 async def _paid(desk: Deciding, paid: c.Paid) -> None:
     order = desk.order
     settled = [op for op in await desk.operations(Kind.CONFIRM, Kind.CHARGE_TOKEN) if op.pending]
-    if order.authorised is None and _nothing_came_of_it(paid):
+    if order.authorised is None and nothing_came_of_it(paid):
         await desk.outcome("cancelled", cancelled_by=order.cancelled_by or "USER")
         for op in settled:
             await desk.failed(op, "cancelled", "the payment was voided at the provider")
@@ -187,7 +187,8 @@ async def _keep_deadline(desk: Deciding, paid: c.Paid) -> None:
         await desk.expires((order.completed_at or desk.now) + timedelta(seconds=life))
 
 
-def _nothing_came_of_it(paid: c.Paid) -> bool:
+def nothing_came_of_it(paid: c.Paid) -> bool:
+    """Whether a payment was set free whole before anything of it was captured."""
     total = paid.total.amount if paid.total else None
     gone = (paid.voided or ZERO) + paid.expired
     return not paid.captured and total is not None and gone >= total

@@ -1,0 +1,130 @@
+"""All SQL of reconciliation: the pages of orders, the daily runs and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from paymux.orders.model import Order
+from paymux.platform.database import Connection, Record
+
+
+async def page(
+    tx: Connection, connector: str, merchant_id: str | None, since: datetime, until: datetime, after: str, before: str,
+    limit: int,
+) -> list[Order]:  # fmt: skip
+    """Orders of a connector (or of one code) that have a checkout, created from `since` to `until`, in the order of their ids.
+
+    `after` and `before` are ids that enclose those of that time, so that no more of the table is read.
+    """
+    rows = await tx.fetch(
+        "SELECT * FROM orders WHERE id > $1 AND id < $2 AND (connector = $3 OR code = $3) AND created_at >= $4"
+        " AND created_at < $5 AND session IS NOT NULL AND ($6::text IS NULL OR merchant_id = $6) ORDER BY id LIMIT $7",
+        after, before, connector, since, until, merchant_id, limit,
+    )  # fmt: skip
+    return [Order.of(row) for row in rows]
+
+
+async def codes_used(tx: Connection) -> list[str]:
+    """The payment method codes that some merchant has an account for."""
+    return [row["code"] for row in await tx.fetch("SELECT DISTINCT code FROM provider_accounts ORDER BY code")]
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
+async def plan_day(tx: Connection, day: date, now: datetime) -> bool:
+    """Plan a day's runs; false when another worker has."""
+    return bool(
+        await tx.fetchval(
+            "INSERT INTO reconciliations (day, connector, state, begun_at) VALUES ($1, '', 'planned', $2)"
+            " ON CONFLICT DO NOTHING RETURNING true",
+            day, now,
+        )
+    )  # fmt: skip
+
+
+async def begin_day(tx: Connection, day: date, now: datetime) -> bool:
+    """Begin a planned day; false when it has begun already."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE reconciliations SET state = 'done', ended_at = $2 WHERE day = $1 AND connector = '' AND state = 'planned'"
+            " RETURNING true",
+            day, now,
+        )
+    )  # fmt: skip
+
+
+async def supersede(tx: Connection, day: date, now: datetime) -> int:
+    """End the runs of earlier days that have not come to their end; how many."""
+    done = await tx.execute(
+        "UPDATE reconciliations SET state = 'superseded', ended_at = $2 WHERE day < $1 AND state = 'running'", day, now
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def begin_run(tx: Connection, day: date, connector: str, since: datetime, until: datetime, now: datetime) -> None:
+    await tx.execute(
+        "INSERT INTO reconciliations (day, connector, state, since, until, begun_at) VALUES ($1, $2, 'running', $3, $4, $5)",
+        day, connector, since, until, now,
+    )  # fmt: skip
+
+
+async def run(tx: Connection, day: date, connector: str) -> Record | None:
+    """A run, locked until the transaction ends."""
+    return await tx.fetchrow(
+        "SELECT * FROM reconciliations WHERE day = $1 AND connector = $2 FOR UPDATE", day, connector
+    )
+
+
+async def advance_run(
+    tx: Connection, day: date, connector: str, after: str, asked: int, differing: int, unanswered: int
+) -> None:
+    """A page is done."""
+    await tx.execute(
+        "UPDATE reconciliations SET page = page + 1, after_order = $3, asked = asked + $4, differing = differing + $5,"
+        " unanswered = unanswered + $6 WHERE day = $1 AND connector = $2",
+        day, connector, after, asked, differing, unanswered,
+    )  # fmt: skip
+
+
+async def end_run(tx: Connection, day: date, connector: str, now: datetime) -> Record:
+    """The run is over; its counts."""
+    return await tx.fetchrow(
+        "UPDATE reconciliations SET state = 'done', ended_at = $3 WHERE day = $1 AND connector = $2 RETURNING *",
+        day, connector, now,
+    )  # fmt: skip
+
+
+# -- findings -------------------------------------------------------------------------------------
+
+
+async def find(tx: Connection, order: Order, differences: Sequence[Any], now: datetime) -> None:
+    """List an order as differing, since when it was first found."""
+    await tx.execute(
+        "INSERT INTO reconciliation_findings (order_id, connector, differences, found_at) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (order_id) DO UPDATE SET differences = excluded.differences",
+        order.id, order.connector, list(differences), now,
+    )  # fmt: skip
+
+
+async def forget(tx: Connection, order_id: str) -> bool:
+    """Take an order off the list; false when it is not on it."""
+    return bool(await tx.fetchval("DELETE FROM reconciliation_findings WHERE order_id = $1 RETURNING true", order_id))
+
+
+async def findings(tx: Connection, limit: int) -> list[Record]:
+    """The orders that differ, those found first first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT f.*, o.reference, o.merchant_id, o.code, o.status, o.created_at FROM reconciliation_findings f"
+        " JOIN orders o ON o.id = f.order_id ORDER BY f.found_at, f.order_id LIMIT $1",
+        limit,
+    )
+    return rows
+
+
+async def count(tx: Connection) -> int:
+    """How many orders differ from what their provider says."""
+    counted: int = await tx.fetchval("SELECT count(*) FROM reconciliation_findings")
+    return counted
