@@ -29,7 +29,7 @@ SAMPLES = ROOT / "src/paymux/connectors/generic/samples"
 CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "docs/generic-contract.openapi.yaml").read_text())
 VERSION = "2026-11-01"
 SECRET = "whsec_" + base64.b64encode(b"a secret of this test, 32 bytes!").decode()
-CODE = "ZIP_AU"
+CODE = "PLANPAY_AU"
 
 
 def judge(schema: str, body: object) -> None:

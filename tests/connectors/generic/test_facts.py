@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import paymux.connectors.generic
+from paymux.connectors.facts import read_facts
 from paymux.connectors.registry import all_providers
 from paymux.money import is_currency
 
@@ -98,12 +102,13 @@ PUBLISHED = [
     "LATITUDEPAY_SG",
     "PLANPAY_AU",
 ]
-FACTS = all_providers()["generic"].facts
+# As they are written: the registry leaves out the codes that have a connector of their own by now.
+FACTS = read_facts(Path(paymux.connectors.generic.__file__).parent / "provider.toml")
 
 
 def test_every_published_code_without_a_connector_of_its_own_is_served() -> None:
     elsewhere = {c for name, p in all_providers().items() if name != "generic" for c in p.facts.codes}
-    assert set(PUBLISHED) <= set(FACTS.codes) | elsewhere
+    assert set(PUBLISHED) <= set(all_providers()["generic"].facts.codes) | elsewhere
 
 
 @pytest.mark.parametrize(
