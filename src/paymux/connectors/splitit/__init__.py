@@ -1,0 +1,1 @@
+"""Splitit: Web API v3 with the hosted form."""
