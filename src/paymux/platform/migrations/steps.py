@@ -23,14 +23,14 @@ TRIES = 30
 _PAUSE = 1.0
 
 
-async def take(url: str) -> None:
-    """Take every step that the database lacks, in one transaction, one process at a time. Raises NewerDatabase.
+async def take(url: str, target: str = "head") -> None:
+    """Take every step that the database lacks up to a revision, in one transaction, one process at a time. Raises NewerDatabase.
 
     The other processes go on meanwhile: a step that does not get its tables soon gives way to them, and is tried again.
     """
     for left in reversed(range(TRIES)):
         try:
-            await _take_all(url)
+            await _take_all(url, target)
             return
         except asyncpg.LockNotAvailableError:
             if not left:
@@ -38,7 +38,7 @@ async def take(url: str) -> None:
             await asyncio.sleep(_PAUSE)
 
 
-async def _take_all(url: str) -> None:
+async def _take_all(url: str, target: str) -> None:
     engine = create_async_engine(
         "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: asyncpg.connect(url, timeout=30)
     )
@@ -47,7 +47,7 @@ async def _take_all(url: str) -> None:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.execute(text(f"SET LOCAL lock_timeout = {int(LOCK_WAIT * 1000)}"))
             await connection.execute(text(f"SET LOCAL statement_timeout = {int(LONGEST_STATEMENT * 1000)}"))
-            await connection.run_sync(_take)
+            await connection.run_sync(_take, target)
     finally:
         await engine.dispose()
 
@@ -64,7 +64,7 @@ def run_statements(connection: Connection, statements: str) -> None:
     adapted.run_async(lambda driver: driver.execute(statements))
 
 
-def _take(connection: Connection) -> None:
+def _take(connection: Connection, target: str) -> None:
     context = MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE})
     if unknown := sorted(set(context.get_current_heads()) - set(known_revisions())):
         raise NewerDatabase(
@@ -74,4 +74,4 @@ def _take(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    command.upgrade(config, target)
