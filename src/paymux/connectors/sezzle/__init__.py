@@ -1,0 +1,1 @@
+"""Sezzle in the United States and Canada: four payments, two weeks apart."""
