@@ -35,10 +35,11 @@ def free_port() -> int:
 
 
 def environment(home: Path, port: int, sandbox_port: int, **more: str) -> dict[str, str]:
-    """What a process of ours gets: none of the caller's own PAYMUX_ settings."""
+    """What a process of ours gets: none of the caller's own PAYMUX_ settings, and no limit on how often one shop calls."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYMUX_")}
     return kept | {
-        "PAYMUX_HOME": str(home), "PAYMUX_PORT": str(port), "PAYMUX_SANDBOX_PORT": str(sandbox_port), **more,
+        "PAYMUX_HOME": str(home), "PAYMUX_PORT": str(port), "PAYMUX_SANDBOX_PORT": str(sandbox_port),
+        "PAYMUX_WRITE_RATE": "0", "PAYMUX_TOKEN_RATE": "0", **more,
     }  # fmt: skip
 
 

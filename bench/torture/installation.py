@@ -69,7 +69,7 @@ class Installation:
             "PROVIDER_CONNECT_TIMEOUT": "1", "PROVIDER_TIMEOUT": "2", "SANDBOX_HOLD": "3", "SANDBOX_SLOW": "1", "LEASE": "6",
             "DELIVERY_TIMEOUT": "2", "RACE_WAIT": "3", "SHUTDOWN_GRACE": "3", "LOG_LEVEL": "WARNING",
             "HOME": str(self.home), "PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port),
-            "CRASH_POINTS": str(self.crash_folder),
+            "CRASH_POINTS": str(self.crash_folder), "WRITE_RATE": "0", "TOKEN_RATE": "0", "PROVIDER_PAUSE": "1",
         }  # fmt: skip
         environment = {**os.environ, **{f"PAYMUX_{name}": value for name, value in limits.items()}}
         self._dev = self._spawn({**environment, "PAYMUX_STOP_WITH": str(os.getpid())})
