@@ -95,7 +95,7 @@ async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -
     try:
         report = await connector.fetch(opening.checkout_of(order))
     except (c.Refused, CallFailed) as fault:
-        log.info("provider.no_answer", order=order.id, source=source, fault=str(fault))
+        log.info("provider.no_answer", order=order.id, source=source, fault=fault.code if isinstance(fault, c.Refused) else str(fault))
         return _Asked(order, answered=isinstance(fault, c.Refused))
     except Exception:  # a connector's own mistake in reading an answer: as good as none
         log.exception("connector.failed", connector=order.connector, kind="fetch")
@@ -108,6 +108,8 @@ async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -
 
 async def _poll(core: Core, order: Order) -> None:
     """U3: 30 s doubling to 600 s, hourly once the provider should long have decided."""
+    if not facts_of(order).capabilities.confirm_by_poll and await _deadline_is_due(core, order):
+        return
     asked = await _ask(core, order, "poll")
     order = asked.order
     if not order.status.final and _confirm_is_due(core, order):
@@ -133,6 +135,17 @@ async def _poll(core: Core, order: Order) -> None:
             await store.drop_timers(desk.tx, order.id, "poll")
 
     await deciding(core, order.id, "poll", plan)
+
+
+async def _deadline_is_due(core: Core, order: Order) -> bool:
+    """Whether the order's deadline is about to ask the same question: then the poll waits for what becomes of it."""
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        due = await store.timer_due(tx, order.id, "deadline", "")
+        if order.status.final or due is None or due > now:
+            return False
+        await store.set_timer(tx, order.id, "poll", now + FIRST_POLL, now)
+        return True
 
 
 def _confirm_is_due(core: Core, order: Order) -> bool:
@@ -246,7 +259,7 @@ async def _close(core: Core, order: Order) -> Closed:
         await connector.cancel_checkout(opening.checkout_of(order))
         return Closed.DONE
     except c.Refused as no:
-        log.info("checkout.cancel_refused", order=order.id, reason=no.reason)
+        log.info("checkout.cancel_refused", order=order.id, reason=no.code)
         return Closed.REFUSED
     except CallFailed:
         return Closed.UNKNOWN
