@@ -78,6 +78,7 @@ async def test_the_version_before_goes_on_selling_while_the_database_is_upgraded
     assert await _value(database, "SELECT version_num FROM schema_revision") == known_revisions()[-2]
 
     with running(before, tmp_path, "serve", "worker", "sandbox") as processes:
+        await until(f"http://127.0.0.1:{shared['PAYMUX_SANDBOX_PORT']}/healthz", 200, processes["sandbox"])
         await until(f"{theirs.base}/readyz", 200, processes["serve"])
         await theirs.sells()
         stop = asyncio.Event()

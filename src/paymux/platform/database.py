@@ -26,6 +26,8 @@ LONGEST_STATEMENT = 15.0
 TRIES = 4
 
 T = TypeVar("T")
+_NONE_WRITES = asyncpg.TargetServerAttributeNotMatched
+"""Of several servers in the URL none takes writes yet: one has died, and the other one is not promoted."""
 
 
 class DatabaseUnavailable(Exception):
@@ -79,7 +81,7 @@ class Database:
 
         try:
             return cls(await pool(1, size), acquire_timeout, await pool(0, 1))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _NONE_WRITES) as fault:
             raise DatabaseUnavailable(str(fault)) from fault
 
     async def close(self) -> None:
@@ -140,7 +142,7 @@ class Database:
 async def _acquired(pool: asyncpg.Pool, seconds: float) -> Connection:
     try:
         return await pool.acquire(timeout=seconds)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as fault:
+    except (OSError, TimeoutError, asyncpg.PostgresError, _NONE_WRITES) as fault:
         # Whatever the server says no with before a connection is there, nothing was done.
         raise DatabaseUnavailable("no database connection") from fault
     except asyncpg.InterfaceError as fault:
