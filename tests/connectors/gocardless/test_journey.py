@@ -174,3 +174,25 @@ async def test_a_payment_that_fails_after_it_was_confirmed_is_told_as_taken_back
     details = await eventually(taken)
     assert details["status"] == "SUCCESSFUL"
     assert installation.balance(reference) == 0
+
+
+async def test_a_debit_of_another_amount_is_given_back_once_it_is_there(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    body = merchant.order("GOCARDLESS", "100")
+    reference = body["orderReference"]
+    await installation.fault("gocardless", "events", "no_event", reference, 1000)
+    opened = (await merchant.post("/orders", body)).body
+    url = f"{installation.settings.sandbox_base_url}/gocardless/sandbox/tamper"
+    await installation.call("POST", url, json={"id": case_of(installation, reference).id, "amount": "50"})
+    assert (await shopper.pays(opened["redirectUrl"], "pending"))["status"] == "PENDING"
+    assert "amount" in (await merchant.details(reference))["needsReview"]
+    await installation.settle(reference, "approve")
+    await installation.advance(61)
+
+    async def returned() -> bool:
+        return [kind for kind, _ in installation.ledger(reference)] == ["authorize", "capture", "refund"]
+
+    await eventually(returned)
+    assert installation.balance(reference) == 0
+    assert (await merchant.status(reference))["status"] == "PENDING"
