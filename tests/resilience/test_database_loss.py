@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -108,13 +108,14 @@ async def test_a_create_whose_database_went_away_meanwhile_goes_on_by_itself(
 
 
 async def test_a_capture_whose_database_went_away_meanwhile_moves_once(
-    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually
-) -> None:
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    hold: Callable[[], Held],
+) -> None:  # fmt: skip
     opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
     reference = opened["orderReference"]
     await installation.call("GET", await shopper.decides(opened["redirectUrl"], "approve"))
     await installation.quiet()
-    gate = Held(installation.sandbox)
+    gate = hold()
     asked = asyncio.create_task(merchant.captures(reference, "40", "C-1"))
     await gate.reached(1)
     server.stop(hurry=True)
