@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long lint lock bench torture docs browser clean
+.PHONY: run test test-long lint lock bench torture audit docs browser clean
 
 run: .venv/run.installed
 	@PAYMUX_STOP_WITH=$$PPID exec $(BIN)/paymux dev
@@ -45,6 +45,10 @@ bench: .venv/dev.installed
 # MINUTES=60 SEED=2 make torture: traffic while everything dies, then an audit; exits 1 on any breach.
 torture: .venv/dev.installed
 	$(BIN)/python -m bench.torture --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
+# Known vulnerabilities of what the locks name; "not checked", and no failure, where nobody can be asked.
+audit: .venv/made
+	@sh build/audit_packages.sh $(PYTHON)
 
 docs: .venv/run.installed
 	$(BIN)/python -m docs.generate
