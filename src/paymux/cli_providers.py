@@ -17,6 +17,7 @@ from paymux.connectors.registry import all_codes, provider_of
 from paymux.orders import provider_accounts
 from paymux.orders.core import Core
 from paymux.platform.http import NotSent, Unclear
+from paymux.platform.logs import without_secrets
 from paymux.platform.settings import Settings
 
 providers = typer.Typer(help="Payment method codes and their connectors, and the check of an account's credentials.")
@@ -119,7 +120,7 @@ async def _outcome(core: Core, code: str, account: ProviderAccount, about: dict[
     try:
         return _said(code, PASSED, _sentence(await provider_accounts.check(core, account)), **about)
     except Refused as no:
-        reason = _sentence(no.reason or "The provider refused")
+        reason = _sentence(without_secrets(no.reason) or "The provider refused")
         return _said(code, FAILED, reason, **about, providerCode=no.code)
     except NotSent as fault:
         return _said(code, UNREACHABLE, f"The provider could not be reached ({fault}).", **about)

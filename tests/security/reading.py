@@ -13,22 +13,24 @@ from tests.installation import Installation
 
 
 async def in_clear(installation: Installation) -> dict[str, str]:
-    """Every table as text, binary columns included, the job queue's own too."""
+    """What anybody with the database sees."""
     async with installation.database.connection() as held:
-        tables = [row[0] for row in await held.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        found = {}
-        for table in tables:
-            rows = await held.fetch(f'SELECT t::text AS row FROM "{table}" t')  # noqa: S608
-            # Binary columns show as hexadecimal; what they hold in clear (a job's payload) is read as well.
-            binary = await held.fetch(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = $1 AND data_type = 'bytea'",
-                table,
-            )
-            parts = [row["row"] for row in rows]
-            for column in binary:
-                held_there = await held.fetch(f'SELECT "{column[0]}" AS part FROM "{table}"')  # noqa: S608
-                parts += [(row["part"] or b"").decode("latin-1") for row in held_there]
-            found[table] = "\n".join(parts)
+        return await tables_in_clear(held)
+
+
+async def tables_in_clear(held: Any) -> dict[str, str]:
+    """Every table as text, the job queue's own too. Binary columns show as hexadecimal, and as what they are."""
+    tables = [row[0] for row in await held.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    found = {}
+    for table in tables:
+        parts = [row["row"] for row in await held.fetch(f'SELECT t::text AS row FROM "{table}" t')]  # noqa: S608
+        binary = await held.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = $1 AND data_type = 'bytea'", table
+        )
+        for column in binary:
+            rows = await held.fetch(f'SELECT "{column[0]}" AS part FROM "{table}"')  # noqa: S608
+            parts += [(row["part"] or b"").decode("latin-1") for row in rows]
+        found[table] = "\n".join(parts)
     return found
 
 

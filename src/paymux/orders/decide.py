@@ -16,6 +16,7 @@ from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
 from paymux.orders import auditing, event_store, payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
+from paymux.orders.customer import words_without_him
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.orders.transitions import transition
 from paymux.platform import jobs
@@ -28,6 +29,7 @@ LAST_POLL = timedelta(seconds=600)
 DEFAULT_DEADLINE = timedelta(hours=24)
 EXPIRY_NOTICE = timedelta(hours=24)
 EVENTS_WAIT = timedelta(hours=24)
+_PROVIDERS_WORDS = ("failure_reason", "reject_reason", "token_failure")
 LATE = "the provider has not decided for too long"
 EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDATE", Kind.REFUND: "REFUND_CALLBACK",
             Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
@@ -88,9 +90,14 @@ class Deciding:
     def facts(self) -> ProviderFacts:
         return facts_of(self.order)
 
+    def told(self, text: str) -> str:
+        """What a provider said, without the customer."""
+        return words_without_him(self.core.keyring, self.order, text)
+
     async def change(self, **changes: Any) -> None:
         """Change the order: `order` at once, its locked row in one statement when the decision is whole."""
-        self.changed |= changes | {"updated_at": self.now}
+        said = {name: self.told(changes[name]) for name in _PROVIDERS_WORDS if changes.get(name)}
+        self.changed |= changes | said | {"updated_at": self.now}
         self.order = self.order.with_changes(self.changed)
 
     async def write(self) -> None:
@@ -294,6 +301,7 @@ class Deciding:
         """An operation certainly had no effect: say so, and do what follows."""
         if not op.pending:
             return
+        reason = self.told(reason)
         op = await store.update_operation(
             self.tx, op, self.now, status="FAILED", failure_code=code, failure_reason=reason, failure_status=status,
             holder=None, needs_review=False,

@@ -7,31 +7,27 @@ once, in batches, outside of any lock.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import structlog
 
 from paymux.audit import trail
 from paymux.orders import auditing, erasure_store, store
 from paymux.orders.core import Core
+from paymux.orders.customer import REQUEST, Customer
 from paymux.orders.model import Order
-from paymux.orders.opening import REQUEST
 from paymux.platform.database import Connection, from_json, to_json
 
 log = structlog.get_logger()
 
 BATCH = 500
-ERASED = "[erased]"
 _KEPT = (
     "orderReference", "bnplProvider", "purchaseCountry", "purchaseCurrency", "locale", "shippingAmount", "discountAmount",
     "taxAmount", "orderAmount", "orderItems", "shippingType", "shippingMethod", "autoCapture", "getToken", "customerPresent",
     "channel", "partnerOrderReference", "cancellationTimeout", "checkoutSessionTimeout",
 )  # fmt: skip
-_PERSONAL = ("firstName", "lastName", "email", "phoneNumber", "streetAddress", "streetAddress2", "city", "postalCode")
 _IN_WORDS = (
     "failureReason",
     "rejectReason",
@@ -40,8 +36,6 @@ _IN_WORDS = (
     "description",
     "partnerConfiguration",
 )
-_SHORTEST = 4
-"""Shorter words than this are looked for as a whole only, so that nothing else is torn apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +47,6 @@ class Asked:
     reference: str = ""
     merchant_id: str = ""
     note: str = ""
-
-
-class Person:
-    """The words by which a person is known, and any text without them."""
-
-    def __init__(self, *words: str) -> None:
-        forms = {form for word in words if word.strip() for form in (word, quote(word, safe=""), quote_plus(word))}
-        parts = [
-            re.escape(form) if len(form) >= _SHORTEST else rf"(?<!\w){re.escape(form)}(?!\w)"
-            for form in sorted(forms, key=len, reverse=True)
-        ]
-        self._words = re.compile("|".join(parts), re.I) if parts else None
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Person:
-        """The person of an order's request."""
-        parts = [body.get(name) or {} for name in ("customer", "billingAddress", "shippingAddress")]
-        found = {str(part[name]) for part in parts for name in _PERSONAL if part.get(name)}
-        return cls(*found, *_texts(body.get("additionalData")))
-
-    def named_in(self, text: str) -> bool:
-        """Whether a text names him."""
-        return self._words is not None and self._words.search(text) is not None
-
-    def without(self, value: Any) -> Any:
-        """A text, or the texts of a JSON value, without him."""
-        if isinstance(value, str):
-            return self._words.sub(ERASED, value) if self._words else value
-        if isinstance(value, Mapping):
-            return {name: self.without(part) for name, part in value.items()}
-        return [self.without(part) for part in value] if isinstance(value, list) else value
-
-
-def _texts(value: Any) -> set[str]:
-    """The texts of a free JSON value that are long enough to be somebody's."""
-    if isinstance(value, str):
-        return {value} if len(value) >= _SHORTEST else set()
-    if isinstance(value, Mapping | list):
-        return {text for part in (value.values() if isinstance(value, Mapping) else value) for text in _texts(part)}
-    return set()
 
 
 async def erase(core: Core, asked: Asked) -> dict[str, Any]:
@@ -143,13 +97,13 @@ async def _erase_order(core: Core, tx: Connection, order: Order, asked: Asked) -
     """One final, locked order; how many providers' events and payment tokens were erased with it."""
     now = await core.clock.refresh(tx)
     body = from_json(core.keyring.unseal(order.request_sealed, REQUEST))["body"]
-    person = Person.of(body)
-    await store.update_order(tx, order, _changes(core, order, body, person))
+    customer = Customer.of(body)
+    await store.update_order(tx, order, _changes(core, order, body, customer))
     events = await erasure_store.events_of(tx, order.id)
     for row in events:
         await erasure_store.write_event(tx, row["id"], _emptied(core, row["method"]))
-    await _erase_webhooks(core, tx, order, person)
-    await _erase_words(tx, order, person)
+    await _erase_webhooks(core, tx, order, customer)
+    await _erase_words(tx, order, customer)
     await erasure_store.forget_answers(tx, order.id)
     nothing = core.keyring.seal("", "payment-token"), core.keyring.seal("", "provider-token")
     tokens = await erasure_store.end_tokens(tx, order.id, nothing)
@@ -158,9 +112,11 @@ async def _erase_order(core: Core, tx: Connection, order: Order, asked: Asked) -
     return len(events), tokens
 
 
-def _changes(core: Core, order: Order, body: Mapping[str, Any], person: Person) -> dict[str, Any]:
+def _changes(core: Core, order: Order, body: Mapping[str, Any], customer: Customer) -> dict[str, Any]:
     """What an order's row keeps. What the connector knows the payment by stays: a refund needs it."""
-    kept = {name: person.without(body[name]) if name == "orderItems" else body[name] for name in _KEPT if name in body}
+    kept = {
+        name: customer.without(body[name]) if name == "orderItems" else body[name] for name in _KEPT if name in body
+    }
     kept["customer"] = dict.fromkeys(("firstName", "lastName", "email", "phoneNumber"), "")
     for name in ("billingAddress", "shippingAddress"):
         if body.get(name) is not None:
@@ -172,10 +128,10 @@ def _changes(core: Core, order: Order, body: Mapping[str, Any], person: Person) 
     }  # fmt: skip
     for name in ("redirect_url", "callback_url"):
         url = getattr(order, name)
-        if url is not None and person.named_in(url):
+        if url is not None and customer.named_in(url):
             changes[name] = None
     for name in ("failure_reason", "reject_reason", "needs_review", "partner_configuration"):
-        changes[name] = person.without(getattr(order, name))
+        changes[name] = customer.without(getattr(order, name))
     return changes
 
 
@@ -184,43 +140,43 @@ def _emptied(core: Core, method: str) -> bytes:
     return core.keyring.seal(to_json(kept), "provider-event")
 
 
-async def _erase_webhooks(core: Core, tx: Connection, order: Order, person: Person) -> None:
+async def _erase_webhooks(core: Core, tx: Connection, order: Order, customer: Customer) -> None:
     for row in await erasure_store.webhooks_of(tx, order.id):
         told = from_json(core.keyring.unseal(row["body_sealed"], "outbox"))
         data = {
-            name: person.without(value) if name in _IN_WORDS else value
+            name: customer.without(value) if name in _IN_WORDS else value
             for name, value in told["data"].items()
             if name not in ("rawProviderResponse", "metadata")
         }
         body = to_json({**told, "data": data})
         await erasure_store.write_webhook(tx, row["id"], core.keyring.seal(body, "outbox"))
     for row in await erasure_store.settled_deliveries_of(tx, order.id):
-        if person.named_in(row["url"]):
-            await erasure_store.write_delivery_url(tx, row["id"], person.without(row["url"]))
+        if customer.named_in(row["url"]):
+            await erasure_store.write_delivery_url(tx, row["id"], customer.without(row["url"]))
 
 
-async def _erase_words(tx: Connection, order: Order, person: Person) -> None:
+async def _erase_words(tx: Connection, order: Order, customer: Customer) -> None:
     operations, events = await erasure_store.free_texts(tx, order.id)
     for op in operations:
-        texts = person.without(op["description"]), person.without(op["failure_reason"])
+        texts = customer.without(op["description"]), customer.without(op["failure_reason"])
         if texts != (op["description"], op["failure_reason"]):
             await erasure_store.write_operation_texts(tx, op["id"], *texts)
     for event in events:
-        detail = person.without(event["detail"])
+        detail = customer.without(event["detail"])
         if detail != event["detail"]:
             await erasure_store.write_event_detail(tx, event["id"], detail)
 
 
 async def _erase_orderless(core: Core, asked: Asked) -> int:
     """Empty what came for no order of ours and names the address; how many."""
-    person, after, emptied = Person(asked.email.strip()), "", 0
+    customer, after, emptied = Customer(asked.email.strip()), "", 0
     while True:
         async with core.database.transaction() as held:
             rows = await erasure_store.orderless_events_after(held, after, asked.merchant_id, BATCH)
             for row in rows:
                 kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
                 said = base64.b64decode(kept["body"]).decode(errors="replace")
-                if person.named_in(said) or person.named_in(to_json(kept["query"])):
+                if customer.named_in(said) or customer.named_in(to_json(kept["query"])):
                     await erasure_store.write_event(held, row["id"], _emptied(core, row["method"]))
                     await trail.record(held, "provider_event.erased", row["id"], note=asked.note)
                     emptied += 1

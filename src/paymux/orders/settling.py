@@ -115,8 +115,9 @@ def refused(op: Operation, no: c.Refused) -> Settle:
             # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
             if current.pending:
                 current = await store.update_operation(
-                    desk.tx, current, desk.now, failure_code=no.code or "provider_refused", failure_reason=no.reason
-                )
+                    desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
+                    failure_reason=desk.told(no.reason),
+                )  # fmt: skip
             await _wait(desk, current, no.reason)
             return
         await desk.failed(current, no.code or "provider_refused", no.reason)
@@ -195,7 +196,7 @@ async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
         desk.tx, op, desk.now, asks=op.asks + 1, holder=None, needs_review=op.needs_review or late
     )
     await desk.timer("operation", desk.now + (timedelta(hours=1) if late else backoff(op.asks)), op.id)
-    log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=reason)
+    log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=desk.told(reason))
     if late:
         await desk.review(overdue_reason(op))
 

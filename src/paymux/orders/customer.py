@@ -1,0 +1,74 @@
+"""Who an order's customer is, and any text without him."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from paymux.orders.model import Order
+from paymux.platform.database import from_json
+from paymux.platform.encryption import KeyRing, Unreadable
+from paymux.platform.logs import without_secrets
+
+REQUEST = "order-request"
+ERASED = "[erased]"
+_PERSONAL = ("firstName", "lastName", "email", "phoneNumber", "streetAddress", "streetAddress2", "city", "postalCode")
+_SHORTEST = 4
+"""Shorter words than this, and plain numbers, are looked for as a whole only, so that nothing else is torn apart."""
+
+
+class Customer:
+    """The words by which a customer is known."""
+
+    def __init__(self, *words: str) -> None:
+        # A postal code of digits alone says nothing of anybody, and is easily an amount.
+        known = {
+            word.strip() for word in words if word.strip() and not (word.strip().isdigit() and len(word.strip()) < 7)
+        }
+        forms = {form for word in known for form in (word, quote(word, safe=""), quote_plus(word))}
+        parts = [
+            rf"(?<!\w){re.escape(form)}(?!\w)" if len(form) < _SHORTEST or form.isdigit() else re.escape(form)
+            for form in sorted(forms, key=len, reverse=True)
+        ]
+        self._words = re.compile("|".join(parts), re.I) if parts else None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Customer:
+        """The customer of an order's request, and what else it says in a free text (`additionalData`)."""
+        parts = [body.get(name) or {} for name in ("customer", "billingAddress", "shippingAddress")]
+        found = {str(part[name]) for part in parts for name in _PERSONAL if part.get(name)}
+        return cls(*found, *_texts(body.get("additionalData")))
+
+    def named_in(self, text: str) -> bool:
+        """Whether a text names him."""
+        return self._words is not None and self._words.search(text) is not None
+
+    def without(self, value: Any, mark: str = ERASED) -> Any:
+        """A text, or the texts of a JSON value, without him."""
+        if isinstance(value, str):
+            return self._words.sub(mark, value) if self._words else value
+        if isinstance(value, Mapping):
+            return {name: self.without(part, mark) for name, part in value.items()}
+        return [self.without(part, mark) for part in value] if isinstance(value, list) else value
+
+
+def _texts(value: Any) -> set[str]:
+    """The texts of a free JSON value that are long enough to be somebody's."""
+    if isinstance(value, str):
+        return {value} if len(value) >= _SHORTEST else set()
+    if isinstance(value, Mapping | list):
+        return {text for part in (value.values() if isinstance(value, Mapping) else value) for text in _texts(part)}
+    return set()
+
+
+def words_without_him(keyring: KeyRing, order: Order, text: str) -> str:
+    """What a provider said, without the customer: its words reach columns, webhooks and answers that are not sealed (K3)."""
+    if not text:
+        return text
+    try:
+        body = from_json(keyring.unseal(order.request_sealed, REQUEST))["body"]
+    except Unreadable:
+        return "the provider's words can't be shown"
+    return without_secrets(str(Customer.of(body).without(text, "[…]")))
