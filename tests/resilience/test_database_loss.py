@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from paymux.platform.migrations import upgrade
@@ -83,6 +84,30 @@ async def test_without_its_database_everybody_is_told_at_once_and_it_comes_back_
 
     await eventually(expired)
     assert installation.balance(before["orderReference"]) == 100
+
+
+async def test_a_database_that_is_there_and_says_nothing_is_given_up_on(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, eventually: Eventually
+) -> None:
+    url, body = installation.settings.base_url, merchant.order("AFTERPAY_AU")
+    await installation.quiet()
+    postmaster = psutil.Process(server.pid)
+    stopped = [postmaster, *postmaster.children()]
+    for process in stopped:
+        process.suspend()
+    try:
+        async with asyncio.timeout(20):
+            away(await merchant.post("/orders", body))
+            assert (await installation.call("GET", f"{url}/healthz")).status == 200
+            assert (await installation.call("GET", f"{url}/readyz")).status == 503
+    finally:
+        for process in stopped:
+            process.resume()
+
+    async def back() -> bool:
+        return (await merchant.post("/orders", body)).status == 201
+
+    await eventually(back)
 
 
 async def test_a_create_whose_database_went_away_meanwhile_goes_on_by_itself(

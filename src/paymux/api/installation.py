@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -27,6 +28,7 @@ sandbox_router = APIRouter(tags=["sandbox"])
 MAX_ADVANCE = 10 * 366 * 86_400
 MAX_OFFSET = timedelta(days=100 * 366)
 WORKER_FRESH = 15
+READY_WITHIN = 2.0
 
 
 class MoveClock(Body):
@@ -47,10 +49,10 @@ async def ready(request: Request) -> Response:
     core: Core = request.app.state.core
     state = {"database": False, "worker": False}
     counts: dict[str, object] = {}
-    with contextlib.suppress(DatabaseUnavailable):
-        async with core.database.apart() as held:
-            state["database"] = True
+    with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+        async with asyncio.timeout(READY_WITHIN), core.database.apart() as held:
             age = await held.fetchval("SELECT extract(epoch FROM now() - worker_seen_real)::int FROM installation")
+            state["database"] = True
             state["worker"] = age is not None and age < WORKER_FRESH
             if "verbose" in request.query_params:
                 counts["ordersToReview"] = len(await store.orders_to_review(held, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ PATIENCE = 10.0
 """Seconds that work which has begun waits for a connection, before it is left to whoever takes it over."""
 APART_WAIT = 1.5
 LONGEST_STATEMENT = 15.0
+STATEMENT_PER_WAIT = 3
+"""A statement may take so many times as long as its process waits for a connection, but LONGEST_STATEMENT at most."""
 TRIES = 4
 
 T = TypeVar("T")
@@ -72,10 +75,11 @@ class Database:
     @classmethod
     async def connect(cls, url: str, size: int = 10, acquire_timeout: float = PATIENCE) -> Database:
         """Open the pool. Raises DatabaseUnavailable."""
+        longest = min(LONGEST_STATEMENT, acquire_timeout * STATEMENT_PER_WAIT)
 
         def pool(least: int, most: int) -> asyncpg.Pool:
             return asyncpg.create_pool(
-                url, min_size=least, max_size=most, init=_prepare, reset=_as_it_is, command_timeout=LONGEST_STATEMENT,
+                url, min_size=least, max_size=most, init=_prepare, reset=_as_it_is, command_timeout=longest,
                 max_inactive_connection_lifetime=IDLE_LIFE, server_settings={"jit": "off"},
             )  # fmt: skip
 
@@ -162,10 +166,13 @@ async def _held(pool: asyncpg.Pool, held: Connection) -> AsyncIterator[None]:
     ) as fault:  # fmt: skip
         raise DatabaseUnavailable("the database went away") from fault
     except TimeoutError as fault:
+        held.terminate()  # what it may still be doing is of no use to anybody, and the next one must not wait for it
         raise DatabaseUnavailable("the database does not answer") from fault
     except asyncpg.InterfaceError as fault:
         if held.is_closed():
             raise DatabaseUnavailable("the database went away") from fault
         raise
     finally:
-        await pool.release(held)
+        # A connection that can't even be given back is cut by the pool itself.
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            await pool.release(held)
