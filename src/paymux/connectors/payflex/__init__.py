@@ -1,0 +1,1 @@
+"""Payflex, in South Africa."""
