@@ -29,7 +29,7 @@ test: .venv/dev.installed browser
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-long: .venv/dev.installed browser
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: .venv/dev.installed
 	$(BIN)/ruff check src tests bench docs/generate.py
