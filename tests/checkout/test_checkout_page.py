@@ -90,5 +90,7 @@ async def test_the_page_for_providers_that_need_a_form_post_brings_the_shopper_t
     page = await opens(installation, f"{merchant.base}/checkout/{opened['orderToken']}")
     assert page.status == 200
     assert '<form method="post"' in page.body
+    assert "100.00" in page.body
+    assert f"order {opened['orderReference']}" in page.body
     assert "<b>" not in page.body, "what a provider said is text, never markup"
     assert (await merchant.details(opened["orderReference"]))["redirectUrl"].startswith(f"{merchant.base}/checkout/")

@@ -20,7 +20,7 @@ LIMITS = {"provider_timeout": 10.0, "lease": 20.0}
 PHONE = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "the browser journey needs a Chromium: apt-get install -y chromium"
-CODES = ["KLARNA", "AFTERPAY_AU", "TABBY_AE", "LATITUDEPAY_AU", "PLANPAY_AU"]
+CODES = ["KLARNA", "AFTERPAY_AU", "TABBY_AE", "LATITUDEPAY_AU", "HUMM_AU", "PLANPAY_AU"]
 
 
 @dataclass
@@ -97,6 +97,8 @@ async def _fits_the_phone(page: Page) -> None:
 async def _opens(phone: Page, merchant: Merchant, code: str, **changes: Any) -> dict[str, Any]:
     opened = await merchant.creates(code, **changes)
     await phone.goto(opened["redirectUrl"])
+    # Some checkouts are opened by a form that our own page posts by itself.
+    await phone.get_by_role("button", name="Approve").wait_for()
     return opened
 
 
