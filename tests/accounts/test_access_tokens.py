@@ -48,6 +48,10 @@ def part(token: str, number: int) -> dict[str, Any]:
     return read
 
 
+def encoded(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
 async def signed(database: Database, keyring: KeyRing, token: str, header: dict[str, Any], **claims: Any) -> str:
     """A token with other claims, signed with the installation's own key; a claim of None is left out."""
     async with database.connection() as held:
@@ -158,6 +162,62 @@ async def test_only_our_own_key_and_algorithm_count(tokens: AccessTokens, shop: 
         f"{unsigned}.",
         f"{unsigned}.{token.split('.')[2]}",
     ):
+        with pytest.raises(TokenInvalid):
+            await tokens.verify(forged)
+
+
+async def test_a_token_that_is_changed_anywhere_is_refused(
+    tokens: AccessTokens, shop: NewMerchant, rival: NewMerchant
+) -> None:
+    token, other = [(await granted(tokens, one))["access_token"] for one in (shop, rival)]
+    head, claims, signature = token.split(".")
+    promoted = part(token, 1) | {"scope": "api-user merchant parent grandparent"}
+    stolen = part(token, 1) | {"merchant_id": rival.merchant.id}
+    for changed in (
+        f"{head}.{encoded(promoted)}.{signature}", f"{head}.{encoded(stolen)}.{signature}",
+        f"{head}.{other.split('.')[1]}.{signature}", f"{head}.{claims}.{other.split('.')[2]}", f"{head}.{claims}.",
+        f"{head}.{claims}", f"{head}.{claims}.{signature[:-4]}", f"{head}.{claims}.{signature[:-8]}AAAAAAAA",
+        f"{encoded(part(token, 0) | {'x': 1})}.{claims}.{signature}", f"{token}.{token}",
+        f"{head}.{claims}.{'A' * len(signature)}",
+    ):  # fmt: skip
+        with pytest.raises(TokenInvalid):
+            await tokens.verify(changed)
+    assert (await tokens.verify(token)).merchant_id == shop.merchant.id
+
+
+HEADS: list[tuple[str, dict[str, Any]]] = [
+    ("no algorithm", {"alg": "none"}), ("nOnE", {"alg": "nOnE"}), ("an empty one", {"alg": ""}), ("none at all", {"alg": None}),
+    ("a list", {"alg": ["ES256"]}), ("a shared secret's", {"alg": "HS256"}), ("another key's", {"alg": "RS256"}),
+    ("another curve's", {"alg": "ES384"}), ("what must be understood", {"crit": ["paymux"], "paymux": 1}),
+    ("unencoded claims", {"b64": False, "crit": ["b64"]}), ("a key by an SQL", {"kid": "' OR '1'='1"}),
+    ("a key by a path", {"kid": "../../../../dev/null"}), ("a key of nobody's", {"kid": "0" * 16}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "header"), HEADS, ids=[what for what, _ in HEADS])
+async def test_the_header_of_a_token_chooses_nothing(
+    what: str, header: dict[str, Any], tokens: AccessTokens, shop: NewMerchant
+) -> None:
+    token = (await granted(tokens, shop))["access_token"]
+    _, claims, signature = token.split(".")
+    with pytest.raises(TokenInvalid):
+        await tokens.verify(f"{encoded(part(token, 0) | header)}.{claims}.{signature}")
+
+
+@pytest.mark.parametrize("where", ["jwk", "x5c", "jku", "x5u"])
+async def test_a_key_that_a_token_brings_along_is_not_looked_at(
+    where: str, tokens: AccessTokens, shop: NewMerchant
+) -> None:
+    token = (await granted(tokens, shop))["access_token"]
+    stranger = ECKey.generate_key("P-256")
+    brought = {
+        "jwk": stranger.as_dict(private=False),
+        "x5c": ["AAAA"],
+        "jku": "https://evil.example/jwks",
+        "x5u": "https://evil.example/x",
+    }
+    for kid in (part(token, 0)["kid"], "mine"):
+        forged = jwt.encode(part(token, 0) | {"kid": kid, where: brought[where]}, part(token, 1), stranger)
         with pytest.raises(TokenInvalid):
             await tokens.verify(forged)
 

@@ -44,6 +44,11 @@ async def test_unsafe_settings_are_refused(
         await refuse_unsafe_start(Settings(**(live_settings.model_dump() | changes)), database)
 
 
+async def test_a_key_ring_in_the_environment_is_as_good_as_a_file(database: Database, live_settings: Settings) -> None:
+    said = {"keys_file": None, "keys": '{"primary": "k1", "keys": {}}'}
+    await refuse_unsafe_start(Settings(**(live_settings.model_dump() | said)), database)
+
+
 async def test_the_embedded_database_is_taken_when_the_operator_says_so(
     database: Database, live_settings: Settings
 ) -> None:

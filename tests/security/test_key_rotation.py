@@ -130,6 +130,30 @@ async def test_a_text_that_no_key_opens_is_told_and_left_as_it_is(
         await tx.execute("UPDATE orders SET request_sealed = $1 WHERE reference = $2", kept, opened["orderReference"])
 
 
+async def test_a_ring_of_the_environment_is_printed_as_it_has_to_be_set(installation: Installation) -> None:
+    assert installation.settings.keys_path is not None
+    ring = installation.settings.keys_path.read_text()
+    given = environment_of(
+        PAYMUX_HOME=str(installation.settings.home),
+        PAYMUX_DATABASE_URL=installation.settings.database_url,
+        PAYMUX_KEYS=ring,
+    )
+    rotated = await asyncio.to_thread(run, given, "keys", "rotate")
+    assert rotated.code == 0, rotated.said
+    before, after = json.loads(ring), json.loads(rotated.out)
+    assert len(after["keys"]) == len(before["keys"]) + 1
+    assert after["digest"] == before["digest"]
+    assert installation.settings.keys_path.read_text() == ring, "the file is somebody else's"
+    status = await asyncio.to_thread(run, given | {"PAYMUX_KEYS": rotated.out}, "keys", "status", "--json")
+    shown = json.loads(status.out)
+    assert (shown["primary"], shown["missing"]) == (after["primary"], [])
+    both = given | {"PAYMUX_KEYS_FILE": str(installation.settings.keys_path)}
+    refused = await asyncio.to_thread(run, both, "keys", "status")
+    assert (refused.code, "can't both be set" in refused.said) == (1, True)
+    for told in (refused.said, status.out + status.said):
+        assert not any(key in told for key in [*before["keys"].values(), *after["keys"].values()])
+
+
 async def test_the_signing_key_is_rotated_and_nobody_is_logged_out(
     installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
