@@ -154,7 +154,8 @@ async def _said(core: Core, order: Order, connector: c.Connector) -> c.Report | 
     except c.NotThere as gone:
         return gone
     except (c.Refused, CallFailed) as fault:
-        log.info("reconciliation.no_answer", order=order.id, fault=str(fault))
+        said = fault.code if isinstance(fault, c.Refused) else str(fault)
+        log.info("reconciliation.no_answer", order=order.id, fault=said)
         return None
     except Exception:  # a connector's own mistake in reading an answer: as good as none
         log.exception("connector.failed", connector=order.connector, kind="reconcile")
