@@ -107,7 +107,8 @@ class ProviderHttp:
 
     async def _sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         begun, started = Clock.real(), time.monotonic()
-        status, fault = None, "broken off"
+        status: int | None = None
+        fault: str | None = "broken off"
         try:
             answer = await self.client.send(method, url, headers=headers, body=body)
             status, fault = answer.status, None
