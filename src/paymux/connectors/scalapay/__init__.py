@@ -1,0 +1,1 @@
+"""Scalapay: API v2, captured at once or with a delay."""
