@@ -150,7 +150,7 @@ class Till:
 @pytest.fixture
 async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
     counter = await counter_of("splitit")
-    counter.client = Overheard(connect=1.0, total=0.5)
+    counter.client = Overheard(connect=1.0, total=0.8)
     yield Till(counter)
     await counter.client.close()
 
