@@ -25,6 +25,13 @@ from paymux.platform.http import CallFailed, NotSent
 
 log = structlog.get_logger()
 MONEY = (Kind.CONFIRM, Kind.CHARGE_TOKEN, Kind.CAPTURE)
+LAPSED = timedelta(milliseconds=100)
+"""So long after a lease's end somebody else looks: soon, for an order may wait for it."""
+
+
+def lapse(core: Core) -> timedelta:
+    """How long from now until a lease that is taken now has surely lapsed, unless it is renewed (U4)."""
+    return timedelta(seconds=core.settings.lease) + LAPSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
             # Counted before it leaves: whoever finds it so later can't know whether it did, and asks.
             op = await store.update_operation(tx, op, now, calls=1)
         # Should we die now, the timer asks once the lease has lapsed.
-        await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=core.settings.lease + 1), now, op.id)
+        await store.set_timer(tx, order.id, "operation", now + lapse(core), now, op.id)
         move = await _move(tx, order, op) if op.kind in settling.MOVES else None
         account = await core.account(tx, order)
         return _Taken(op, order, account, core.connector_for(order, account, op.id), again, move)

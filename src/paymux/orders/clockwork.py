@@ -33,7 +33,6 @@ log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
 GIVE_UP = timedelta(days=30)
 SOON = timedelta(seconds=1)
-LAPSED = timedelta(milliseconds=100)
 CREATE_TRIES = 3
 
 
@@ -68,7 +67,7 @@ async def _operation(core: Core, order_id: str, operation_id: str) -> None:
             await store.drop_timers(tx, order_id, "operation", subject=operation_id)
         elif decision is None and (left := await store.lease_left(tx, op)) is not None:
             # Somebody is at it. Should he die, it is due at the moment his lease has lapsed, and not a round later.
-            await store.set_timer(tx, order.id, "operation", now + left + LAPSED, now, operation_id)
+            await store.set_timer(tx, order.id, "operation", now + left + calls.LAPSED, now, operation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,12 @@ async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -
     try:
         report = await connector.fetch(opening.checkout_of(order))
     except (c.Refused, CallFailed) as fault:
-        log.info("provider.no_answer", order=order.id, source=source, fault=fault.code if isinstance(fault, c.Refused) else str(fault))
+        log.info(
+            "provider.no_answer",
+            order=order.id,
+            source=source,
+            fault=fault.code if isinstance(fault, c.Refused) else str(fault),
+        )
         return _Asked(order, answered=isinstance(fault, c.Refused))
     except Exception:  # a connector's own mistake in reading an answer: as good as none
         log.exception("connector.failed", connector=order.connector, kind="fetch")

@@ -158,7 +158,7 @@ async def _claim(
         holder=f"{core.holder}:{uuid.uuid4()}", lease=core.settings.lease, calls=1,
     )  # fmt: skip
     assert op is not None
-    await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=core.settings.lease + 1), now, op.id)
+    await store.set_timer(tx, order.id, "operation", now + calls.lapse(core), now, op.id)
     return _Claimed(order, op, account)
 
 
