@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -69,9 +70,12 @@ async def ready(request: Request) -> Response:
 )
 async def provider_event(request: Request, event_key: str) -> Response:
     """A provider's event, in the provider's own form: verified, stored, answered at once; decided by a job."""
+    # A proxy may have cut a prefix off: what the provider called is below our public URL.
+    query = f"?{request.url.query}" if request.url.query else ""
+    path = f"{urlsplit(request.app.state.core.settings.base_url).path}/provider-events/{event_key}{query}"
     event = Incoming(
         method=request.method, headers={k.lower(): v for k, v in request.headers.items()},
-        query=dict(request.query_params), body=await request.body(),
+        query=dict(request.query_params), body=await request.body(), path=path,
     )  # fmt: skip
     # What PostgreSQL can't hold as text is nobody's address.
     known = "\0" not in event_key

@@ -335,12 +335,16 @@ class EventReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """An HTTP request that a provider (or a browser) sent to us. Header names are lower-case."""
+    """An HTTP request that a provider (or a browser) sent to us. Header names are lower-case.
+
+    `path` is the public URL's path and query as the sender was told them: some sign that, too.
+    """
 
     method: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ async def _keep(
     """Store an event, and queue it where it is authentic and new."""
     digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
     event_id = name if name and len(name) <= LONGEST_ID and "\0" not in name else f"{verdict}:{digest}"
-    kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query),
+    kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query), "path": event.path,
             "body": base64.b64encode(event.body).decode()}  # fmt: skip
     number = new_id("pev")
     new = await event_store.insert(
@@ -93,8 +93,9 @@ async def run_event(core: Core, payload: str) -> None:
         account = await accounts.account_by_id(tx, core.keyring, row["account_id"])
     kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
     event = c.Incoming(
-        method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"])
-    )
+        method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"]),
+        path=kept.get("path", ""),
+    )  # fmt: skip
     try:
         reading = _connector(core, account).read_event(event)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
