@@ -101,11 +101,19 @@ class RefundMade(_Said):
 
 
 class Limits(_Said):
-    """The merchant account's configuration. `defer_funds_capture`: money is only taken by a capture."""
+    """The merchant account's configuration. Whether a capture has to take the money is told by either of two names."""
 
     minimum_amount: Decimal | None = None
     maximum_amount: Decimal | None = None
-    defer_funds_capture: bool = False
+    defer_funds_capture: bool | None = None
+    capture_funds_on_order_creation: bool = True
+
+    @property
+    def deferred(self) -> bool:
+        """Whether an approved order is only authorised, and a capture takes the money."""
+        if self.defer_funds_capture is None:
+            return not self.capture_funds_on_order_creation
+        return self.defer_funds_capture
 
 
 class _Error(_Said):

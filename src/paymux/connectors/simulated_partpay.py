@@ -36,7 +36,7 @@ class PartPaySimulator(Simulator):
 
     def routes(self) -> list[Route]:
         """The calls of the API, and the sandbox's own two."""
-        call = self._authorised
+        call = self.authorised
         return [
             Route("POST", self.grant_path, self._answered(self._grant), host="auth"),
             Route("GET", "/configuration", call(self._configuration)),
@@ -122,7 +122,9 @@ class PartPaySimulator(Simulator):
         mark = hmac.new(self.credentials["client_secret"].encode(), str(until).encode(), hashlib.sha256).hexdigest()
         return f"{until}.{mark}"
 
-    def _authorised(self, handler: Handler) -> Handler:
+    def authorised(self, handler: Handler) -> Handler:
+        """A call that needs an access token in force."""
+
         async def call(request: web.Request) -> web.Response:
             given = request.headers.get("Authorization", "")
             until = given.removeprefix("Bearer ").partition(".")[0]
@@ -158,7 +160,7 @@ class PartPaySimulator(Simulator):
         return self._configured().get(name)
 
     async def _create(self, request: web.Request) -> web.Response:
-        body = await _body(request)
+        body = await object_of(request)
         amount = money(body, "amount", text=True)
         if not self.setting("minimumAmount") <= amount <= self.setting("maximumAmount"):
             raise ApiError(400, "CRM001", "The amount is not within the merchant's limits")
@@ -166,7 +168,7 @@ class PartPaySimulator(Simulator):
         _required(body, "merchant", "redirectConfirmUrl", "redirectCancelUrl")
         if any(not url.startswith(("https://", "http://")) for url in body["merchant"].values()):
             raise ApiError(400, "CRM006", "The redirect URLs must be absolute")
-        reference = _text(body, "merchantReference")
+        reference = text_of(body, "merchantReference")
         for name in ("taxAmount", "shippingAmount"):
             if body.get(name) is not None:
                 money(body, name, least=Decimal(0))
@@ -191,7 +193,7 @@ class PartPaySimulator(Simulator):
         return json_answer({"orderId": case.id, "orderStatus": case.status, "amount": case.amount, **said})
 
     async def _refund(self, request: web.Request) -> web.Response:
-        body = await _body(request)
+        body = await object_of(request)
         case = self.order(request)
         key = self.refund_key(body)
         if key in case.data["refunds"]:
@@ -207,7 +209,7 @@ class PartPaySimulator(Simulator):
 
     def refund_key(self, body: Mapping[str, Any]) -> str:
         """By what a refund is known again."""
-        return _text(body, "requestId")
+        return text_of(body, "requestId")
 
     def refund_answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A new refund, as it is told."""
@@ -255,14 +257,16 @@ def money(body: Mapping[str, Any], name: str, *, least: Decimal = Decimal("0.01"
     return amount
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def object_of(request: web.Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises ApiError."""
     body = await json_body(request)
     if not isinstance(body, dict):
         raise ApiError(400, "INVALID", "The body must be a JSON object")
     return body
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    """A required text. Raises ApiError."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise ApiError(400, "INVALID", f"{name} is required")
@@ -274,7 +278,7 @@ def _required(body: Mapping[str, Any], part: str, *names: str) -> None:
     if not isinstance(given, dict):
         raise ApiError(400, "INVALID", f"{part} is required")
     for name in names:
-        _text(given, name)
+        text_of(given, name)
 
 
 def _same(given: str, expected: str) -> bool:

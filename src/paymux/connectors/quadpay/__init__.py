@@ -1,0 +1,1 @@
+"""QuadPay, today Zip, in the United States and Canada."""
