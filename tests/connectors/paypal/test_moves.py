@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from paymux.connectors.contract import Checkout, Moved, MoveKind, MoveStatus, Paid, Refused, Underway
 from paymux.money import Money
 from paymux.platform.http import CallFailed, Unclear
+from paymux.platform.lanes import LaneClosed, Passage
 from tests.connectors.conftest import Counter
 from tests.connectors.paypal.conftest import KEY, LOST, NEVER_CAME, ONE, THREE, TWO, Scripted, Till, checkout
 
@@ -228,6 +231,35 @@ async def test_a_refund_that_is_refused_after_a_first_part_is_unclear(scripted: 
     move = Counter.move(Money(Decimal("45.00"), "USD"), KEY, "50.00")
     with pytest.raises(Unclear):
         await scripted.connector.refund(checkout(auto_capture=False, payment_id="A1"), move)
+
+
+class ClosesAfter:
+    """The way to the provider, which is closed after so many calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    @asynccontextmanager
+    async def passage(self, name: str) -> AsyncIterator[Passage]:
+        self.left -= 1
+        if self.left < 0:
+            raise LaneClosed(f"{name} is closed")
+        yield Passage()
+
+
+async def test_a_refund_whose_second_part_never_left_is_unclear(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = [{"rel": "up", "href": "https://api-m.paypal.com/v2/payments/captures/C1"}]
+    captures = [record("C1", "COMPLETED", "20.00"), record("C2", "COMPLETED", "30.00")]
+    scripted.says(200, order(authorizations=[record("A1", "CAPTURED", "50.00")], captures=captures))
+    scripted.says(201, record("R1", "COMPLETED", "20.00", custom_id=f"R-1001.{KEY}_45.00", links=up))
+    token_order_and_first_part = 3
+    monkeypatch.setattr(scripted.connector.http.client, "_lanes", ClosesAfter(token_order_and_first_part))
+    move = Counter.move(Money(Decimal("45.00"), "USD"), KEY, "50.00")
+    with pytest.raises(Unclear):
+        await scripted.connector.refund(checkout(auto_capture=False, payment_id="A1"), move)
+    assert not scripted.answers, "the first part did move"
 
 
 async def test_a_refund_in_paypals_dashboard_is_not_ours(till: Till) -> None:

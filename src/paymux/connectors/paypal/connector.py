@@ -210,10 +210,11 @@ class PayPal(Connector):
             key = move.key if len(parts) == 1 and not done else f"{move.key}.{capture}"
             try:
                 done.append(await self._refund(capture, checkout, move, part, key))
-            except Refused as no:
+            except (Refused, NotSent) as no:
                 if not done:
                     raise
-                raise Unclear(f"refunded in part, then refused: {no.reason}") from no
+                # A first part has moved: neither a refusal nor a call that never left is true of the whole.
+                raise Unclear(f"refunded in part, then not: {no}") from no
         return _refunded(done, move)
 
     async def _refund(self, capture: str, checkout: Checkout, move: Move, part: Decimal, key: str) -> Refund:
