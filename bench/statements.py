@@ -119,6 +119,8 @@ def _filled(statement: Statement, types: list[str], made_up: set[str]) -> str:
         literal, kind = statement.parameters[int(found[1]) - 1], types[int(found[1]) - 1]
         if literal in made_up and kind == "text":
             return f"({_quoted(literal)} || {_NUMBER}::text)"
+        if literal in made_up and kind == "text[]":
+            return f"array(SELECT each || {_NUMBER}::text FROM unnest({_quoted(literal)}::text[]) AS each)"  # noqa: S608
         return f"{_quoted(literal)}::{_cast(kind)}"
 
     sql = re.sub(r"--[^\n]*", "", statement.sql)
