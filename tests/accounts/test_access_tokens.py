@@ -283,6 +283,29 @@ async def test_a_retired_key_is_published_until_its_last_token_has_ended(
         await elsewhere.verify(old)
 
 
+async def test_what_a_process_signed_before_it_noticed_a_rotation_lasts_its_day(
+    tokens: AccessTokens, elsewhere: AccessTokens, shop: NewMerchant, database: Database
+) -> None:
+    await granted(elsewhere, shop)
+    await tokens.rotate()
+    late = (await granted(elsewhere, shop))["access_token"]
+    assert part(late, 0)["kid"] != (await tokens.jwks())["keys"][0]["kid"], "it signs with the key that it knows"
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE signing_keys SET retired_real = retired_real - interval '24 hours 5 minutes'")
+    assert part(late, 0)["kid"] in [key["kid"] for key in (await tokens.jwks())["keys"]]
+
+
+async def test_a_process_reads_its_keys_again_before_long(
+    tokens: AccessTokens, elsewhere: AccessTokens, shop: NewMerchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (await granted(elsewhere, shop))["access_token"]
+    kid = await tokens.rotate()
+    assert part((await granted(elsewhere, shop))["access_token"], 0)["kid"] == part(old, 0)["kid"]
+    monkeypatch.setattr("paymux.accounts.access_tokens.KEYS_FRESH", 0.0)
+    assert part((await granted(elsewhere, shop))["access_token"], 0)["kid"] == kid
+    assert (await elsewhere.verify(old)).merchant_id == shop.merchant.id
+
+
 async def test_anybody_can_check_a_token_with_the_published_keys(tokens: AccessTokens, shop: NewMerchant) -> None:
     published = await tokens.jwks()
     assert not any("d" in key for key in published["keys"])
