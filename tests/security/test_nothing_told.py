@@ -252,7 +252,7 @@ async def _calms_down(database: asyncpg.Connection) -> None:
 
 
 @pytest.mark.slow
-async def test_nothing_marked_comes_out_anywhere(house: House) -> None:
+async def test_nothing_marked_comes_out_anywhere(house: House, postgres_server: EmbeddedPostgres) -> None:
     await _moves_in(house)
     database = await asyncpg.connect(house.environment["PAYMUX_DATABASE_URL"])
     await _sells(house)
@@ -284,7 +284,8 @@ async def test_nothing_marked_comes_out_anywhere(house: House) -> None:
     assert heard == set(PERSON | PLACE), "the providers were told, and told it back"
     for process in house.processes.values():
         process.stop()
-    logs = house.logs()
+    database_log = postgres_server._home / "postgres" / "log"
+    logs = house.logs() | {"log of the database": database_log.read_text(errors="replace")}
     assert "connector.failed" in logs["log of serve"] or "operation.waits" in logs["log of worker"]
     assert named_in(logs, marks) == []
     assert named_in(house.answers, marks) == []
