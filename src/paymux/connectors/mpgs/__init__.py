@@ -1,0 +1,1 @@
+"""Mastercard Gateway (MPGS): a bank's hosted payment page, opened by a payment link."""
