@@ -142,3 +142,14 @@ def test_the_other_checks_of_a_return_do_the_same(language: str) -> None:
         words = [str(program), option, f"{block}\n{call}", *before, json.dumps(changed), HASHED[0]]
         ran = subprocess.run(words, capture_output=True, text=True, check=False)
         assert ran.stdout.strip() == expected, ran.stderr
+
+
+def test_every_guarantee_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    tests = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    files = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
+    names = set(re.findall(r"`(test_\w+)`", page))
+    assert len(files) > 20
+    assert len(names) > 15
+    assert not [file for file in files if not (ROOT / file).is_file()]
+    assert not [name for name in names if f"def {name}(" not in tests]
