@@ -1,0 +1,1 @@
+"""Laybuy, in New Zealand, Australia and the United Kingdom until June 2024."""
