@@ -177,6 +177,19 @@ async def test_a_clean_installation_has_nothing_listed(
     assert {name: shown(seen) for name, seen in found.items() if seen.differences} == {}
 
 
+async def test_movements_that_a_report_does_not_tell_are_asked_for_one_by_one(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    """PayTabs keeps each capture under a cart of its own: the payment's own report says that nothing was captured."""
+    reference = await paid(merchant, shopper, "PAYTAB", autoCapture=False)
+    answer = await merchant.captures(reference, "40", "C-1")
+    assert answer.status == 201, answer.body
+
+    found = (await compared(installation, "PAYTAB", reference))[reference]
+
+    assert (found.answered, shown(found), found.order.captured) == (True, [], 40)
+
+
 async def test_the_daily_run_is_planned_once_goes_page_by_page_and_lists_what_differs(
     installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,

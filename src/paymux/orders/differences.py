@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -31,13 +31,19 @@ class Difference:
         return {"what": self.what, "ours": self.ours, "theirs": self.theirs}
 
 
-def differences(order: Order, operations: Sequence[Operation], said: c.Report | c.NotThere) -> list[Difference]:
+def differences(
+    order: Order,
+    operations: Sequence[Operation],
+    said: c.Report | c.NotThere,
+    apart: Mapping[Kind, Decimal] | None = None,
+) -> list[Difference]:
     """How an order and its operations differ from a report; `NotThere` that the provider does not know it.
 
     What is still on its way (an operation in flight, a payment that is not decided) is no difference: its timer asks.
+    `apart` is what the provider knows of our movements when asked for each: a report need not tell those.
     """
     if isinstance(said, c.Paid):
-        return list(_paid(order, operations, said))
+        return list(_paid(order, operations, said, apart or {}))
     held = (order.authorised or ZERO) - order.voided - order.expired
     theirs = NOT_THERE if isinstance(said, c.NotThere) else type(said).__name__.lower()
     if held > 0:
@@ -48,7 +54,9 @@ def differences(order: Order, operations: Sequence[Operation], said: c.Report | 
     return []
 
 
-def _paid(order: Order, operations: Sequence[Operation], paid: c.Paid) -> Iterator[Difference]:
+def _paid(
+    order: Order, operations: Sequence[Operation], paid: c.Paid, apart: Mapping[Kind, Decimal]
+) -> Iterator[Difference]:
     fault = mismatch(order, paid)
     if fault is not None:
         # One that is known to be not this order's has been listed for a person, and given back (T1).
@@ -63,7 +71,8 @@ def _paid(order: Order, operations: Sequence[Operation], paid: c.Paid) -> Iterat
         return
     if order.status in (Status.INITIATED, Status.PENDING) and _flying(operations, Kind.CAPTURE):
         return
-    for kind, theirs in _moved(order, paid).items():
+    for kind, told in _moved(order, paid).items():
+        theirs = max(told, apart.get(kind, ZERO))
         ours = _counted(order, operations, kind, listed=paid.moves is not None)
         if theirs != ours and not _flying(operations, kind):
             yield Difference(_NAMES[kind], plain(ours), plain(theirs))

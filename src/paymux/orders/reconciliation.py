@@ -9,18 +9,20 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import structlog
 
+from paymux.accounts.model import ProviderAccount
 from paymux.audit import trail
 from paymux.connectors import contract as c
 from paymux.connectors.registry import all_codes
-from paymux.orders import auditing, calls, opening, reconciliation_store, reports, store
-from paymux.orders.core import Core
+from paymux.orders import auditing, calls, opening, reconciliation_store, reports, settling, store
+from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.differences import Difference, differences
-from paymux.orders.model import Order
+from paymux.orders.model import ZERO, Kind, Operation, OperationStatus, Order
 from paymux.platform.http import CallFailed
 from paymux.platform.identifiers import id_at
 
@@ -144,7 +146,11 @@ async def _look(core: Core, order_id: str) -> Seen:
         if said is None:
             return Seen(order, answered=False)
         if order.updated_at == before.updated_at:
-            return Seen(order, differences(order, operations, said), said=said)
+            found = differences(order, operations, said)
+            if found and isinstance(said, c.Paid) and facts_of(order).capabilities.find_move:
+                apart = await _apart(core, order, account, operations)
+                found = differences(order, operations, said, apart)
+            return Seen(order, found, said=said)
     return Seen(order, answered=False)
 
 
@@ -162,12 +168,31 @@ async def _said(core: Core, order: Order, connector: c.Connector) -> c.Report | 
         return None
 
 
+async def _apart(
+    core: Core, order: Order, account: ProviderAccount, operations: Sequence[Operation]
+) -> dict[Kind, Decimal]:
+    """What the provider says has moved when it is asked for each of our own movements."""
+    known: dict[Kind, Decimal] = {}
+    connector, checkout = core.connector_for(order, account), opening.checkout_of(order)
+    for op in operations:
+        if op.kind not in settling.MOVES or op.status is not OperationStatus.SUCCESSFUL or op.currency is not None:
+            continue
+        try:
+            move = await connector.find_move(checkout, settling.MOVES[op.kind], op.key, op.provider_id)
+        except (c.Refused, CallFailed):
+            continue
+        if move is not None and move.status is c.MoveStatus.DONE:
+            known[op.kind] = known.get(op.kind, ZERO) + move.amount
+    return known
+
+
 async def _keep(core: Core, seen: Seen) -> None:
     if not seen.answered:
         return
     shown = [one.json() for one in seen.differences]
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
+        await trail.record_calls(tx, core.calls.take(seen.order.id))
         if shown:
             await reconciliation_store.find(tx, seen.order, shown, now)
             await auditing.about(tx, seen.order, "reconciliation.found", differences=shown)
