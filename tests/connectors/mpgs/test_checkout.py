@@ -233,7 +233,8 @@ async def test_a_payment_without_amount_or_currency_is_unclear(scripted: Scripte
 
 
 @pytest.mark.parametrize(
-    ("status", "explanation"), [(400, "Unable to find order 'ord_1'"), (404, ""), (400, "Order not found")]
+    ("status", "explanation"),
+    [(400, "Unable to find order 'ord_1'"), (404, ""), (404, "No such thing"), (400, "Order not found")],
 )
 async def test_an_order_that_is_not_known_has_not_been_tried_to_be_paid(
     scripted: Scripted, status: int, explanation: str

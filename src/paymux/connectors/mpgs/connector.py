@@ -35,6 +35,7 @@ from paymux.connectors.contract import (
     MoveKind,
     MoveResult,
     MoveStatus,
+    NotThere,
     OrderToPay,
     Paid,
     Pending,
@@ -123,7 +124,7 @@ class Mpgs(Connector):
         try:
             answer = await self._send("GET", _order(checkout))
         except Refused as no:
-            if no.code == "404" or _NO_ORDER.search(no.reason):
+            if isinstance(no, NotThere) or _NO_ORDER.search(no.reason):
                 return Pending(reason="nobody has tried to pay yet")
             raise
         return _report(read(Order, answer), raw(answer))
