@@ -255,6 +255,9 @@ class Ready(_Answer):
     database: bool
     worker: bool
     orders_to_review: int | None = Field(None, description="With ?verbose only.")
+    orders_that_differ: int | None = Field(
+        None, description="With ?verbose only: from what their providers said when they were last compared."
+    )
 
 
 class EventReceived(_Answer):
