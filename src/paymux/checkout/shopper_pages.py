@@ -50,6 +50,12 @@ async def come_back(request: Request, order_token: str) -> Response:
     return await _onwards(core, order)
 
 
+@router.api_route("/return", methods=["GET", "POST"])
+async def come_back_by_state(request: Request) -> Response:
+    """The same for providers that return everybody to one registered URL: `state` names the order."""
+    return await come_back(request, (await _brought(request)).get("state", ""))
+
+
 async def _brought(request: Request) -> dict[str, str]:
     """What the browser brought: query and form. What can't be read, or kept as text, proves nothing and is left out."""
     brought = dict(request.query_params)

@@ -110,6 +110,13 @@ class OrderToPay:
         return f"{self.return_url}?via={via}"
 
     @property
+    def registered_return(self) -> tuple[str, str]:
+        """The return URL without the order, for providers that take only one that was registered with them, and the
+        `state` that has to come back in its query or form to name the order."""
+        url, _, state = self.return_url.rpartition("/")
+        return url, state
+
+    @property
     def language(self) -> str:
         """The two-letter language of the locale: `en_AU` and `de_DE_formal` give `en` and `de`."""
         return self.locale.replace("-", "_").split("_")[0].lower()
@@ -244,7 +251,10 @@ class Pending(Report):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved(Report):
-    """The shopper agreed, and it is paid only once we `confirm` (providers with `confirm = true`)."""
+    """The shopper agreed, and it is paid only once we `confirm` (providers with `confirm = true`).
+
+    `state` is merged into the checkout's before the confirm: what it needs, and nothing secret unless sealed.
+    """
 
     state: Mapping[str, str] = field(default_factory=dict)
 

@@ -79,6 +79,8 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
         if report.completed:
             await desk.completed()
     elif isinstance(report, c.Approved):
+        if report.state and not order.status.final:
+            await desk.change(connector_state={**order.connector_state, **report.state})
         await approved(desk)
     elif isinstance(report, c.Declined):
         await desk.keep_raw(report)

@@ -1,0 +1,1 @@
+"""GrabPay: pay from the Grab wallet, or later by PayLater, on Grab's own pages."""
