@@ -1,0 +1,1 @@
+"""TendoPay: monthly instalments in the Philippines, told by signed returns and notifications."""
