@@ -28,5 +28,6 @@ def hmac_base64(secret: str, message: str | bytes, algorithm: Algorithm = "sha25
 
 def same(said: str | None, expected: str) -> bool:
     """Whether a signature or secret that came is the expected one, in constant time; an empty expected one never is."""
-    given = (said or "").encode("utf-8", "surrogateescape")
+    # Half a surrogate pair is no part of any signature, but JSON can bring one.
+    given = (said or "").encode("utf-8", "backslashreplace")
     return bool(expected) and hmac.compare_digest(given, expected.encode())

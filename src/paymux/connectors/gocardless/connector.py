@@ -112,7 +112,7 @@ class GoCardless(Connector):
     def split_event(self, event: Incoming) -> tuple[tuple[str, Incoming], ...]:
         """One request for each event of the webhook."""
         parts = []
-        for single in from_json(event.body)["events"]:
+        for single in _events(event):
             body = to_json({"events": [single]}).encode()
             part = Incoming(method=event.method, headers=event.headers, query=event.query, body=body)
             parts.append((Event.model_validate(single).id, part))
@@ -120,7 +120,7 @@ class GoCardless(Connector):
 
     def read_event(self, event: Incoming) -> EventReading:
         """What one event is about. Raises ValueError for what is about no checkout (payouts, mandates …)."""
-        (single,) = from_json(event.body)["events"]
+        (single,) = _events(event)
         told = Event.model_validate(single)
         order = (told.resource_metadata or {}).get("order")
         reading = EventReading(
@@ -284,3 +284,12 @@ def _taken_back(payment: Payment) -> ProviderMove:
 
 def _given_back(move: ProviderMove) -> bool:
     return move.kind is MoveKind.REFUND and move.status is MoveStatus.DONE
+
+
+def _events(request: Incoming) -> list[Any]:
+    """The events of a webhook. Raises ValueError where it is none."""
+    body = from_json(request.body)
+    listed = body.get("events") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("a webhook without a list of events")
+    return listed

@@ -1,0 +1,1 @@
+"""Anything at all, put where a provider or a merchant may put it."""
