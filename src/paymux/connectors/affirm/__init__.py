@@ -1,0 +1,1 @@
+"""Affirm: the connector, its facts and its simulator."""
