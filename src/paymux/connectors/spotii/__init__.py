@@ -1,0 +1,1 @@
+"""Spotii, in the United Arab Emirates and Saudi Arabia until 2023."""
