@@ -39,6 +39,10 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
+# The answers that are no success and have another shape than every other error.
+_SHAPES = {("create_token", 400): "TokenError", ("create_token", 401): "TokenError", ("ready", 503): "Ready"}
+
+
 def operation(
     name: str, body: type[BaseModel] | None, status: int, errors: set[int] | frozenset[int], *,
     form: str = JSON, optional: bool = False, open_to_all: bool = False,
@@ -54,9 +58,9 @@ def operation(
     responses: dict[int | str, dict[str, Any]] = {status: {"description": "Success", "content": {JSON: answered}}}
     always = {500, 503} if open_to_all else {401, 500, 503}
     for code in sorted(errors | always):
-        shape = "TokenError" if name == "create_token" and code in (400, 401) else "Error"
+        shape = _SHAPES.get((name, code), "Error")
         responses[code] = {"description": _MEANING[code], "content": {JSON: {"schema": reference(shape)}}}
-        if code in (429, 503):
+        if code in (429, 503) and shape == "Error":
             responses[code]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     extra: dict[str, Any] = {"security": [] if open_to_all else [{"bearer": []}]}
     if name in PARAMETERS:
