@@ -1,0 +1,1 @@
+"""Volt: payments from bank to bank by open banking, told by signed notifications."""

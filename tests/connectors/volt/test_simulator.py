@@ -1,0 +1,61 @@
+"""What Volt's simulator refuses as Volt does, asked by plain HTTP and not through the connector."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.connectors.volt.conftest import HEADERS, KEY, Till, sample
+
+URLS = {way: {"url": f"https://mywebsite.com/{way}"} for way in ("success", "failure", "pending", "cancel")}
+PAYMENT = {
+    "currency": "EUR", "amount": 10000, "internalReference": "H35X48Y4FWOD6G3S", "paymentSystem": "OPEN_BANKING_EU",
+    "openBankingEU": {"type": "SERVICES"}, "payer": {"reference": "JDOE-101", "firstName": "John", "lastName": "Doe"},
+    "communication": {"return": {"urls": URLS}},
+}  # fmt: skip
+
+
+async def test_the_documented_payment_is_accepted_and_shown(till: Till) -> None:
+    headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY}
+    status, made = await till.call("POST", "/payments", PAYMENT, "-gateway", **headers)
+    assert (status, made["status"]) == (201, "NEW_PAYMENT")
+    assert made.keys() <= sample("payment")["answer"].keys()
+    status, shown = await till.call("GET", f"/payments/{made['id']}", host="-gateway", **headers)
+    assert (status, shown) == (200, made)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("amount", 0), ("amount", "100.00"), ("currency", "GBP"), ("paymentSystem", "CARDS"), ("internalReference", ""),
+        ("openBankingEU.type", "GIFT"), ("payer.reference", ""), ("payer.lastName", None),
+        ("communication.return.urls.cancel.url", "/cancel"),
+    ],
+)  # fmt: skip
+async def test_a_payment_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
+    body: dict[str, Any] = copy.deepcopy(PAYMENT)
+    inside: Any = body
+    *way, last = path.split(".")
+    for name in way:
+        inside = inside[name]
+    inside[last] = value
+    headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY}
+    status, answer = await till.call("POST", "/payments", body, "-gateway", **headers)
+    assert (status, answer["exception"]["message"]) == (400, "Validation exception")
+    assert answer["exception"]["errorList"]
+
+
+@pytest.mark.parametrize("missing", ["Authorization", "Idempotency-Key", *HEADERS])
+async def test_every_header_is_wanted(till: Till, missing: str) -> None:
+    headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY, missing: ""}
+    status, _ = await till.call("POST", "/payments", PAYMENT, "-gateway", **headers)
+    assert status == (401 if missing == "Authorization" else 400)
+
+
+async def test_what_was_not_received_can_not_be_refunded(till: Till) -> None:
+    checkout, _ = await till.decides("pending")
+    path, who = f"/payments/{checkout.session}/request-refund", await till.token()
+    status, _ = await till.call("POST", path, {"amount": 100, "externalReference": "A1"}, Authorization=who)
+    assert status == 422
