@@ -26,6 +26,7 @@ NOTICE = timedelta(milliseconds=500)
 LONGEST_RETRY = 600
 LONGEST_PAUSE = 5.0
 SEEN_EVERY = 2.0
+CLOSED_EVERY = 0.5
 TIDY_EVERY = 10.0
 REVIVE_EVERY = 60.0
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
@@ -43,6 +44,13 @@ DELETE FROM pgqueuer_log WHERE id = ANY(ARRAY(
   SELECT id FROM pgqueuer_log WHERE id IN (SELECT id FROM pgqueuer_log ORDER BY id LIMIT 20000)
   AND aggregated AND created < now() - interval '1 day' FOR UPDATE SKIP LOCKED))
 """
+
+
+async def _until_closed(held: Connection, lost: asyncio.Event) -> None:
+    # A connection that ends in the middle of a statement may never call its termination listeners.
+    while not held.is_closed():
+        await asyncio.sleep(CLOSED_EVERY)
+    lost.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,7 @@ class Worker:
                 )
             )  # fmt: skip
             waits = [asyncio.create_task(event.wait()) for event in (stop, lost)]
+            waits.append(asyncio.create_task(_until_closed(held, lost)))
             try:
                 await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)
                 if lost.is_set():
