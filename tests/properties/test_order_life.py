@@ -98,7 +98,7 @@ async def test_the_money_agrees_and_every_order_ends(lively: Installation, story
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
 @given(story=stories(moves=5, asides=10, slow=True))
-@settings(OFTEN, max_examples=400)
+@settings(OFTEN, max_examples=120)
 async def test_the_money_agrees_and_every_order_ends_in_long_stories(lively: Installation, story: Story) -> None:
     await tell(lively, story)
 
@@ -106,6 +106,6 @@ async def test_the_money_agrees_and_every_order_ends_in_long_stories(lively: Ins
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
 @given(story=stories(moves=4, asides=8, races=True))
-@settings(OFTEN, max_examples=400, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
+@settings(OFTEN, max_examples=120, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
 async def test_the_money_agrees_and_every_order_ends_in_stories_with_races(lively: Installation, story: Story) -> None:
     await tell(lively, story)
