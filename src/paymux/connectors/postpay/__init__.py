@@ -1,0 +1,1 @@
+"""Postpay: the connector, its facts and its simulator."""
