@@ -82,10 +82,10 @@ def shopper(installation: Installation) -> Shopper:
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Ask until the answer is true, at most 20 seconds: for what jobs bring about."""
+    """Ask until the answer is true, at most 45 seconds: for what jobs bring about."""
 
     async def ask(question: Callable[[], Awaitable[Any]]) -> Any:
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 45
         while not (answer := await question()):
             assert time.monotonic() < ends, "it did not come about"
             await asyncio.sleep(0.05)

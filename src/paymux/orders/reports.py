@@ -126,6 +126,9 @@ async def _not_ours(desk: Deciding, paid: c.Paid, fault: str) -> None:
     await desk.review(f"the provider reports a payment with another {fault}")
     if fault == "session" or order.paid_seen or order.authorised is not None:
         return
+    if fault == "reference" and paid.session is None and desk.source in ("return", "event"):
+        # Perhaps another order's own news, brought to the wrong place: its money is that order's to keep.
+        return
     await desk.change(payment_id=order.payment_id or paid.payment_id,
                       connector_state={**order.connector_state, **paid.state})  # fmt: skip
     if paid.underway and not desk.facts.capabilities.void:
