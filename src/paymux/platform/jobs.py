@@ -139,8 +139,8 @@ class Worker:
                     heartbeat_timeout=HEARTBEAT, shutdown_on_listener_failure=True,
                 )
             )  # fmt: skip
-            waits = [asyncio.create_task(event.wait()) for event in (stop, lost)]
-            waits.append(asyncio.create_task(_until_closed(held, lost)))
+            waits = [asyncio.ensure_future(event.wait()) for event in (stop, lost)]
+            watch = asyncio.create_task(_until_closed(held, lost))
             try:
                 await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)
                 if lost.is_set():
@@ -149,7 +149,7 @@ class Worker:
                     raise ConnectionError("the worker's connection ended")
             finally:
                 manager.shutdown.set()
-                for wait in waits:
+                for wait in (*waits, watch):
                     wait.cancel()
                 if work not in self._draining:
                     await self._end({work})
