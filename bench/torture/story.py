@@ -205,7 +205,10 @@ class Storyteller:
         for answer in answers:
             if answer.open:
                 continue
-            undecided = answer.status == 201 and "PENDING" in (answer.body.get("refundStatus"), answer.body.get("status"))
+            undecided = answer.status == 201 and "PENDING" in (
+                answer.body.get("refundStatus"),
+                answer.body.get("status"),
+            )
             if known is None or known[1].open:
                 known = (body, answer)
             elif not undecided and (known[1].status == 201) != (answer.status == 201):
