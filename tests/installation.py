@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,11 +34,15 @@ _NUMBERS = itertools.count(1)
 
 
 def free_port() -> int:
-    """A port that is free on loopback right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free on loopback right now, below those that the kernel hands out to whoever connects."""
+    while True:
+        port = random.randint(12_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Installation:
     def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
         defaults: dict[str, Any] = {
             "home": home, "database_url": database_url, "port": free_port(), "sandbox_port": free_port(),
-            "provider_connect_timeout": 0.5, "provider_timeout": 0.6, "sandbox_hold": 1.0, "sandbox_slow": 0.1,
+            "provider_connect_timeout": 1.0, "provider_timeout": 1.0, "sandbox_hold": 1.6, "sandbox_slow": 0.1,
             "delivery_timeout": 1.0, "lease": 2.0, "race_wait": 3.0, "shutdown_grace": 1.0,
             "write_rate": 0, "token_rate": 0, "provider_pause": 0.5, "database_wait": 10.0,
         }  # fmt: skip

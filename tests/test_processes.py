@@ -140,7 +140,7 @@ def test_providers_are_listed_for_programs_and_for_people() -> None:
     cli.add_the_rest()
     rows = json.loads(CliRunner().invoke(cli.app, ["providers", "--json"]).stdout)
     by_code = {row["code"]: row for row in rows}
-    afterpay, latitude, generic = by_code["AFTERPAY_AU"], by_code["LATITUDEPAY_AU"], by_code["OPENPAY_AU"]
+    afterpay, latitude, generic = by_code["AFTERPAY_AU"], by_code["LATITUDEPAY_AU"], by_code["PLANPAY_AU"]
     assert (afterpay["connector"], afterpay["confidence"], afterpay["retired"]) == ("afterpay", "A", None)
     assert "partial_refund" in afterpay["capabilities"]
     assert "charge_token" not in afterpay["capabilities"]

@@ -78,25 +78,25 @@ async def test_a_service_of_somebody_s_is_tested_against_the_open_contract(
     settings = operator.installation.settings
     for name in ("home", "database_url", "sandbox_port"):
         monkeypatch.setenv(f"PAYMUX_{name.upper()}", str(getattr(settings, name)))
-    ours = await checked("OPENPAY_AU", "", "")
+    ours = await checked("PLANPAY_AU", "", "")
     assert ours["result"] == "passed"
     assert "speaks contract version 2026-11-01" in ours["said"]
 
-    await operator.sets("OPENPAY_AU", channel="forged", secret=SECRET)
-    forged = await checked("OPENPAY_AU", demo.MERCHANT_ID, "forged")
+    await operator.sets("PLANPAY_AU", channel="forged", secret=SECRET)
+    forged = await checked("PLANPAY_AU", demo.MERCHANT_ID, "forged")
     assert forged["result"] == "failed"
     assert forged["said"].startswith("While an unknown checkout must be 404 not_found: ")
 
     # A web server that is no such service: here the installation's own API.
-    await operator.sets("OPENPAY_AU", channel="other", secret=SECRET, endpoint=settings.base_url)
-    other = await checked("OPENPAY_AU", "", "other")
+    await operator.sets("PLANPAY_AU", channel="other", secret=SECRET, endpoint=settings.base_url)
+    other = await checked("PLANPAY_AU", "", "other")
     assert (other["result"], other["said"]) == (
         "failed",
         "A request without a signature must be answered 401, not 404.",
     )
 
-    await operator.sets("OPENPAY_AU", channel="gone", secret=SECRET, endpoint=f"http://127.0.0.1:{free_port()}")
-    gone = await checked("OPENPAY_AU", "", "gone")
+    await operator.sets("PLANPAY_AU", channel="gone", secret=SECRET, endpoint=f"http://127.0.0.1:{free_port()}")
+    gone = await checked("PLANPAY_AU", "", "gone")
     assert (gone["result"], "could not be reached" in gone["said"]) == ("unreachable", True)
 
 

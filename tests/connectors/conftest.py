@@ -32,6 +32,7 @@ from paymux.platform.http import HttpClient
 from paymux.platform.settings import Settings
 from paymux.sandbox.app import Sandbox
 from paymux.sandbox.store import SandboxStore
+from tests.installation import free_port
 
 
 @dataclass
@@ -158,12 +159,8 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
         return f"http://127.0.0.1:{port}"
 
     async def make(name: str) -> Counter:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = Settings(sandbox_port=port, home=tmp_path, sandbox_hold=1.0, sandbox_slow=0.1)
+        port = free_port()
+        settings = Settings(sandbox_port=port, home=tmp_path, sandbox_hold=1.5, sandbox_slow=0.1)
         provider = all_providers()[name]
         sandbox = Sandbox(settings, SandboxStore(tmp_path / "witness.db"), Clock(movable=False), found={name: provider})
         runner = web.AppRunner(sandbox.app(), shutdown_timeout=0.1)
@@ -181,7 +178,7 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
 
         inbox_app.router.add_route("*", "/{path:.*}", keep)
         inbox.url = await serve(inbox_app) + "/provider-events/pac_1"
-        client = HttpClient(connect=1.0, total=0.5)
+        client = HttpClient(connect=1.0, total=0.8)
         clients.append(client)
         return Counter(provider, sandbox, settings.sandbox_base_url, client, inbox)
 

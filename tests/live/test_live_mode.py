@@ -93,25 +93,25 @@ async def test_what_is_closed_or_nobody_verified_is_not_offered(live: Live) -> N
         "provider-accounts", "set", client, "LATITUDEPAY_AU", "--environment", "live", "--credentials", latitude
     )
     assert (refused.code, "has closed" in refused.said) == (1, True)
-    for code, credentials in (("LATITUDEPAY_AU", latitude), ("OPENPAY_AU", None)):
+    for code, credentials in (("LATITUDEPAY_AU", latitude), ("PLANPAY_AU", None)):
         path = credentials or live.credentials(secret=secret)
         set_ = live.command("provider-accounts", "set", client, code, "--environment", "test", "--credentials", path)
         assert set_.code == 0, set_.said
     offered = (await live.call("GET", "/options?amount=100&currency=AUD")).body
     assert [option["name"] for option in offered] == ["AFTERPAY_AU"]
-    for code in ("LATITUDEPAY_AU", "OPENPAY_AU"):
+    for code in ("LATITUDEPAY_AU", "PLANPAY_AU"):
         answer = await live.call("POST", "/orders", order(code))
         assert (answer.status, answer.body["code"]) == (400, "provider_not_available")
 
     plain = live.credentials(secret=secret, endpoint="http://provider.example")
     refused = live.command(
-        "provider-accounts", "set", client, "OPENPAY_AU", "--environment", "live", "--credentials", plain
+        "provider-accounts", "set", client, "PLANPAY_AU", "--environment", "live", "--credentials", plain
     )
     assert (refused.code, "endpoint must be a valid HTTPS URL" in refused.said) == (1, True)
     named = live.credentials(secret=secret, endpoint="https://provider.example")
-    live.command("provider-accounts", "set", client, "OPENPAY_AU", "--environment", "live", "--credentials", named)
+    live.command("provider-accounts", "set", client, "PLANPAY_AU", "--environment", "live", "--credentials", named)
     offered = (await live.call("GET", "/options?amount=100&currency=AUD")).body
-    assert {option["name"] for option in offered} == {"AFTERPAY_AU", "OPENPAY_AU"}
+    assert {option["name"] for option in offered} == {"AFTERPAY_AU", "PLANPAY_AU"}
 
 
 async def test_no_simulator_no_demo_and_no_clock(live: Live) -> None:

@@ -114,7 +114,7 @@ async def test_a_token_is_worth_nothing_to_others_or_elsewhere_and_nothing_is_wr
     rival = await a_merchant(installation, "PLANPAY_AU")
     tries: list[tuple[Merchant, dict[str, Any]]] = [
         (rival, rival.order("PLANPAY_AU", token=token, customerPresent=True)),
-        (merchant, merchant.order("OPENPAY_AU", token=token, customerPresent=True)),
+        (merchant, merchant.order("SMARTPAY", token=token, customerPresent=True)),
         (merchant, merchant.order("PLANPAY_AU", token="tok_" + "x" * 22, customerPresent=True)),
         (merchant, merchant.order("PLANPAY_AU", token=token.upper(), customerPresent=True)),
     ]
