@@ -373,7 +373,8 @@ class Deciding:
     async def keep_raw(self, report: c.Report) -> None:
         """Keep the provider's own words, encrypted, for merchants who turned them on."""
         if report.raw is not None:
-            text = to_json(dict(report.raw))
+            # Half a letter in it, which JSON allows and UTF-8 does not, must not keep a payment from being decided.
+            text = to_json(dict(report.raw)).encode("utf-8", "replace").decode()
             if len(text) <= 65_536:
                 await self.change(raw_sealed=self.core.keyring.seal(text, "raw-answer"))
 
