@@ -145,6 +145,8 @@ async def _deadline_is_due(core: Core, order: Order) -> bool:
     """Whether the order's deadline is about to ask the same question: then the poll waits for what becomes of it."""
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
+        # Under the lock: a deadline that ends the order right now must not find its poll set again afterwards.
+        order = await store.lock_order(tx, order.id)
         due = await store.timer_due(tx, order.id, "deadline", "")
         if order.status.final or due is None or due > now:
             return False

@@ -7,7 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -48,7 +48,14 @@ def to_json(value: object) -> str:
 
 def from_json(text: str | bytes) -> Any:
     """The value of a JSON text, numbers with a point as decimals."""
-    return simplejson.loads(text, parse_float=Decimal)
+    return simplejson.loads(text, parse_float=_decimal)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as fault:  # an exponent that no decimal has
+        raise ValueError(f"{text[:40]} is no number") from fault
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -1,0 +1,18 @@
+"""JSON with exact decimals: what is no number is no JSON, whoever sent it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from paymux.platform.database import from_json
+
+
+def test_numbers_with_a_point_stay_exact() -> None:
+    assert from_json('{"amount": 10.10}') == {"amount": Decimal("10.10")}
+
+
+def test_an_exponent_that_no_decimal_has_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no number"):
+        from_json('{"amount": 1e99999999999999999999}')
