@@ -174,6 +174,23 @@ class Source(_Facts):
     read: date
 
 
+class Proof(_Facts):
+    """A judge of the connector and its simulator that neither of them brought along, and the test that asks it.
+
+    `specification`: the provider's published description of its API, in a form that a program checks against;
+    `official client`: a client that the provider publishes, run against the simulator; `signature vector`: a
+    signature that the provider published with what was signed; `documented example`: requests or answers that the
+    provider shows, other than those in `samples/`, which count by themselves.
+    """
+
+    kind: Literal["specification", "official client", "signature vector", "documented example"]
+    what: str = Field(min_length=8, description="What judges, in words that stand in the test file itself.")
+    by: str = Field(
+        pattern=r"^tests/connectors/\w+/test_\w+\.py$", description="The test file, from the repository's root."
+    )
+    codes: tuple[str, ...] = Field((), description="The codes that it is about; empty: all of the provider's.")
+
+
 class Retired(_Facts):
     """The provider has closed: works in the sandbox, not offered in live mode."""
 
@@ -214,11 +231,14 @@ class ProviderFacts(_Facts):
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()
+    proofs: tuple[Proof, ...] = ()
 
     @model_validator(mode="after")
     def _named(self) -> ProviderFacts:
         named = {code: facts.model_copy(update={"code": code}) for code, facts in self.codes.items()}
         object.__setattr__(self, "codes", named)
+        if unknown := {code for proof in self.proofs for code in proof.codes} - set(named):
+            raise ValueError(f"a proof names codes that are not here: {', '.join(sorted(unknown))}")
         return self
 
     @cached_property
