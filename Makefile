@@ -18,8 +18,10 @@ run: .venv/run.installed
 	@sh build/link_source.sh
 	@touch $@
 
+# Without their dependencies, all of which the lock names: it holds other versions of some than the clients of providers
+# ask for (build/client-overrides.txt).
 .venv/dev.installed: .venv/run.installed requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 
 browser: .venv/dev.installed
@@ -59,6 +61,7 @@ lock: .venv/dev.installed
 	$(BIN)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements.lock
 	$(BIN)/python -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --overrides build/client-overrides.txt \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements-dev.lock
 
 clean:

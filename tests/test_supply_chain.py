@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock", "build/pip-audit.lock")
@@ -39,6 +42,34 @@ def test_what_runs_in_production_is_locked_alike_for_those_who_develop() -> None
     )
 
     assert runtime <= develop
+
+
+def test_what_is_installed_has_all_that_it_asks_for_but_what_the_overrides_name() -> None:
+    """The development lock is installed without looking at dependencies, so nobody but this looks."""
+    overridden = {
+        canonicalize_name(Requirement(line).name)
+        for line in (ROOT / "build" / "client-overrides.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    here = {canonicalize_name(one.name): one.version for one in distributions()}
+    asked = [
+        (name, Requirement(text))
+        for name in (line.split("==")[0] for line in requirements((ROOT / "requirements-dev.lock").read_text()))
+        if name in here
+        for text in requires(name) or ()
+    ]
+    unmet = {
+        canonicalize_name(wanted.name)
+        for _, wanted in asked
+        if (wanted.marker is None or wanted.marker.evaluate({"extra": ""}))
+        and (
+            canonicalize_name(wanted.name) not in here
+            or not wanted.specifier.contains(here[canonicalize_name(wanted.name)], prereleases=True)
+        )
+    }
+
+    assert len(asked) > 100
+    assert unmet == overridden
 
 
 def test_the_makefile_installs_by_hash_only() -> None:
