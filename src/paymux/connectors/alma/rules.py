@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 _TEXTS = ("locale", "origin")
 _URLS = ("return_url", "customer_cancel_url", "failure_return_url", "ipn_callback_url")
 _COUNTS = ("installments_count", "deferred_days", "deferred_months", "expires_after")
+_MONTH = int(timedelta(days=30).total_seconds())
 _LOCALES = re.compile(r"[a-z]{2}([_-][A-Z]{2})?")
 
 
@@ -51,6 +53,23 @@ def check_payment(body: Any) -> int:
         if name in body:
             _object(body, name)
     return amount
+
+
+def instalments(payment: dict[str, Any], created: int, amount: int, paid: int) -> list[dict[str, Any]]:
+    """The plan of a payment: equal parts a month apart from when it starts, the first with what can't be divided.
+
+    `amount` in cents, `created` in seconds since 1970; as many as `paid` of the first are paid.
+    """
+    count = payment.get("installments_count") or 3
+    start = created + int(timedelta(days=payment.get("deferred_days") or 0).total_seconds())
+    start += (payment.get("deferred_months") or 0) * _MONTH
+    return [
+        {
+            "due_date": start + number * _MONTH, "purchase_amount": amount // count + (0 if number else amount % count),
+            "customer_fee": 0, "state": "paid" if number < paid else "pending",
+        }
+        for number in range(count)
+    ]  # fmt: skip
 
 
 def cents(body: Any, name: str) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from aiohttp import web
 
-from paymux.connectors.alma.rules import ApiError, cents, check_payment
+from paymux.connectors.alma.rules import ApiError, cents, check_payment, instalments
 from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, with_query
 
 _DEFAULT_MINUTES = 2880
@@ -162,16 +162,16 @@ class AlmaSimulator(Simulator):
         return case
 
     def _shown(self, case: Case) -> dict[str, Any]:
-        sent, data = case.data["payment"], case.data
-        created = datetime.fromtimestamp(data["created"], UTC)
-        due = {"due_date": int(created.timestamp()), "purchase_amount": int(case.amount * 100), "customer_fee": 0}
+        sent, data, amount = case.data["payment"], case.data, int(case.amount * 100)
+        paid = {"in_progress": 1, "paid": amount}.get(case.status, 0)
         return {
             "id": case.id, "created": data["created"], "url": self.checkout_url(case), "state": case.status,
             "processing_status": data["processing_status"], "cancelation_reason": data["cancelation_reason"],
-            "purchase_amount": int(case.amount * 100), "customer_fee": 0, "customer_interest": 0,
+            "purchase_amount": amount, "customer_fee": 0, "customer_interest": 0,
             "installments_count": sent.get("installments_count", 3), "deferred_days": sent.get("deferred_days", 0),
-            "deferred_months": sent.get("deferred_months", 0), "payment_plan": [due], "return_url": sent["return_url"],
-            "custom_data": data["custom_data"], "orders": [{"merchant_reference": data["reference"]}],
+            "deferred_months": sent.get("deferred_months", 0), "return_url": sent["return_url"],
+            "payment_plan": instalments(sent, data["created"], amount, paid), "custom_data": data["custom_data"],
+            "orders": [{"id": case.id.replace("payment", "order"), "merchant_reference": data["reference"]}],
             "refunds": data["refunds"], "amount_already_refunded": sum(refund["amount"] for refund in data["refunds"]),
             "billing_address": sent.get("billing_address"), "expired_at": data["expired_at"],
         }  # fmt: skip
