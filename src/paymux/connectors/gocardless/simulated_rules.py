@@ -19,12 +19,15 @@ class ApiError(Exception):
         super().__init__(message)
         self.status, self.type, self.message, self.faults = status, type, message, faults
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """The answer's body."""
+    def body(self, kind: str) -> dict[str, Any]:
+        """The answer's body; a field at fault is pointed at in a request that has this kind of resource."""
+        faults = [
+            {**fault, "request_pointer": f"/{kind}/{fault['field'].replace('.', '/')}"} if "field" in fault else fault
+            for fault in self.faults
+        ]
         return {
             "error": {
-                "message": self.message, "errors": list(self.faults), "type": self.type, "code": self.status,
+                "message": self.message, "errors": faults, "type": self.type, "code": self.status,
                 "documentation_url": "https://developer.gocardless.com/api-reference/", "request_id": "sandbox",
             }
         }  # fmt: skip

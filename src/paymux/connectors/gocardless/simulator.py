@@ -298,7 +298,7 @@ class GoCardlessSimulator(Simulator):
             try:
                 return await handler(request, await self._admitted(request))
             except ApiError as no:
-                return json_answer(no.body, no.status)
+                return json_answer(no.body(_kind_of(request)), no.status)
 
         return answered
 
@@ -313,7 +313,7 @@ class GoCardlessSimulator(Simulator):
             raise ApiError(400, "invalid_api_usage", "Missing version header", fault)
         if request.method == "GET":
             return None
-        kind, key = request.path.rsplit("/", 1)[-1], request.headers.get("Idempotency-Key")
+        kind, key = _kind_of(request), request.headers.get("Idempotency-Key")
         if key and (kept := self.desk.store.answer(self.name, f"{kind}:{key}")):
             fault = {
                 "reason": "idempotent_creation_conflict", "links": {"conflicting_resource_id": kept[1]},
@@ -364,7 +364,7 @@ class GoCardlessSimulator(Simulator):
             amount = Money(Decimal(str(body.get("amount"))), payment["currency"]).minor
             refund = self._refunded(case, payment, amount, payment["amount_refunded"] + amount, {})
         except ApiError as no:
-            return json_answer(no.body, no.status)
+            return json_answer(no.body("refunds"), no.status)
         self._pay_out(case, payment, refund)
         return json_answer(refund, 201)
 
@@ -386,6 +386,11 @@ class GoCardlessSimulator(Simulator):
         self.save(case, *([("refund", left, payment["id"])] if taken else []))
         self._tell(case, self._event(case, "payments", status, payment))
         return json_answer(payment)
+
+
+def _kind_of(request: web.Request) -> str:
+    """The kind of resource that a request to create one is about."""
+    return request.path.rsplit("/", 1)[-1]
 
 
 def _noted_amount(noted: Mapping[str, str]) -> Decimal:
