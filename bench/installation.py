@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from bench import memory
 from paymux.accounts import demo
 from paymux.platform.postgres import EmbeddedPostgres
 
@@ -91,6 +94,23 @@ class Installation:
                 said = "\n".join(path.read_text()[-2000:] for path in sorted(self.home.glob("*.log")))
                 raise RuntimeError(f"the installation does not get ready:\n{said}")
             time.sleep(0.05)
+
+    def families(self) -> dict[str, list[psutil.Process]]:
+        """Every process by its name, PostgreSQL with its children."""
+        assert self.postgres.pid is not None
+        found = {name: [psutil.Process(process.pid)] for name, process in self.processes.items()}
+        return found | {"postgres": memory.with_children(self.postgres.pid)}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of CPU that each has used so far."""
+        used = {}
+        for name, family in self.families().items():
+            used[name] = 0.0
+            for process in family:
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    used[name] += times.user + times.system
+        return used
 
     def access_token(self) -> str:
         """An access token of the demo merchant."""

@@ -53,9 +53,9 @@ def _measure(installation: Installation, clients: int, seconds: float, rounds: i
     )
     rates, alones = [], []
     for _ in range(rounds):
-        before = _cpu(installation)
+        before = installation.cpu()
         load = drive(installation.base, token, clients, seconds)
-        spent = {name: (after - before[name]) * 1000 for name, after in _cpu(installation).items()}
+        spent = {name: (after - before[name]) * 1000 for name, after in installation.cpu().items()}
         alone, _ = pgbench.orders_per_second(installation.url, script, clients, max(int(seconds), 1))
         rates.append(load.rate)
         alones.append(alone)
@@ -97,28 +97,8 @@ async def _settings(url: str) -> dict[str, str]:
         await connection.close()
 
 
-def _processes(installation: Installation) -> dict[str, list[psutil.Process]]:
-    found = {name: [psutil.Process(process.pid)] for name, process in installation.processes.items()}
-    assert installation.postgres.pid is not None
-    return found | {"postgres": memory.with_children(installation.postgres.pid)}
-
-
-def _cpu(installation: Installation) -> dict[str, float]:
-    """Seconds of CPU that each has used so far."""
-    spent = {}
-    for name, processes in _processes(installation).items():
-        spent[name] = 0.0
-        for process in processes:
-            try:
-                times = process.cpu_times()
-            except psutil.Error:
-                continue
-            spent[name] += times.user + times.system
-    return spent
-
-
 def _memory(installation: Installation) -> dict[str, memory.Memory]:
-    return {name: memory.of_all(processes) for name, processes in _processes(installation).items()}
+    return {name: memory.of_all(family) for name, family in installation.families().items()}
 
 
 if __name__ == "__main__":
