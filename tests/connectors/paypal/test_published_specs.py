@@ -81,6 +81,20 @@ async def test_refusals_and_unknown_ids_are_told_as_published(till: Till) -> Non
     judged(till)
 
 
+async def test_what_the_links_of_a_payment_name_is_told_as_published(till: Till) -> None:
+    own = await till.holds()
+    await till.moves("capture", own, "50.00", ONE)
+    _, order = await till.call("GET", f"/v2/checkout/orders/{own.session}")
+    (capture,) = order["purchase_units"][0]["payments"]["captures"]
+    _, refund = await till.call("POST", f"/v2/payments/captures/{capture['id']}/refund", {})
+    for path in (
+        f"authorizations/{own.payment_id}", f"captures/{capture['id']}", f"refunds/{refund['id']}", "refunds/NOBODYS",
+    ):  # fmt: skip
+        status, body = await till.call("GET", f"/v2/payments/{path}")
+        assert (status, body.get("id")) == ((404, None) if path.endswith("S") else (200, path.partition("/")[2]))
+        assert operation("GET", f"/v2/payments/{path}").faults(None, status, body) == []
+
+
 async def test_the_body_of_an_event_is_as_published(till: Till) -> None:
     await till.connector.set_up_events(till.counter.inbox.url)
     await till.confirms()

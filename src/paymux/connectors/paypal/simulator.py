@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -49,6 +49,10 @@ class PayPalSimulator(PayPalApp):
             Route("POST", f"{paid}/authorizations/{{id}}/capture", self.call(self._capture), "capture"),
             Route("POST", f"{paid}/authorizations/{{id}}/void", self.call(self._void), "void"),
             Route("POST", f"{paid}/captures/{{id}}/refund", self.call(self._refund), "refund"),
+            *(
+                Route("GET", f"{paid}/{kind}/{{id}}", self._reader(kind))
+                for kind in ("authorizations", "captures", "refunds")
+            ),
             Route("GET", hook, self.call(self.list_webhooks)),
             Route("POST", hook, self.call(self.register_webhook)),
             Route("PATCH", f"{hook}/{{id}}", self.call(self.change_webhook)),
@@ -262,13 +266,22 @@ class PayPalSimulator(PayPalApp):
             raise ApiError(422, "REFUND_AMOUNT_EXCEEDED")
         record = records.refund(case, self.base(), self.now, amount, capture["id"], said)
         case.data["refunds"].append(record)
+        case.names = (*case.names, record["id"])
         capture["status"] = "REFUNDED" if amount == left else "PARTIALLY_REFUNDED"
         self.save(case, ("refund", amount, record["id"]))
         self.tell(case, "PAYMENT.CAPTURE.REFUNDED", "refund", record)
         return record
 
+    def _reader(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """The call that shows one authorisation, capture or refund, as its links name it."""
+
+        async def show(request: web.Request, body: Any) -> web.Response:
+            return json_answer(self._record(request, kind)[1])
+
+        return self.call(show)
+
     def _record(self, request: web.Request, kind: str) -> tuple[Case, dict[str, Any]]:
-        """The authorisation or capture that a path names, with its order."""
+        """The authorisation, capture or refund that a path names, with its order."""
         id = request.match_info["id"]
         case = self.case(id)
         record = next((record for record in (case.data[kind] if case else ()) if record["id"] == id), None)
