@@ -128,7 +128,8 @@ def page(facts: ProviderFacts) -> str:
     """docs/providers/<name>.md."""
     parts = [
         HEAD, f"# {facts.title}\n", f"{facts.summary}\n", *_standing(facts), *_codes(facts), *_set_up(facts),
-        *_works(facts), *_limits(facts), *_additional(facts), *_sandbox(facts), *_unverified(facts), *_sources(facts),
+        *_works(facts), *_limits(facts), *_additional(facts), *_sandbox(facts), *_missing(facts), *_unverified(facts),
+        *_sources(facts),
     ]  # fmt: skip
     return "\n".join(parts).rstrip("\n") + "\n"
 
@@ -244,6 +245,13 @@ def _sandbox(facts: ProviderFacts) -> list[str]:
         f" The shopper's return is {back}. Faults of each call are ordered by `POST /control/faults`"
         f" with provider `{facts.name}` (see [operate](operate.md#the-sandbox)).\n",
     ]
+
+
+def _missing(facts: ProviderFacts) -> list[str]:
+    whys = dict.fromkeys(code.missing for code in facts.codes.values() if code.missing)
+    said = {why: [code.code for code in facts.codes.values() if code.missing == why] for why in whys}
+    lines = [f"- {', '.join(f'`{code}`' for code in sorted(codes))}: {why}" for why, codes in said.items()]
+    return ["## Why these have no connector of their own\n", *sorted(lines), ""] if lines else []
 
 
 def _unverified(facts: ProviderFacts) -> list[str]:

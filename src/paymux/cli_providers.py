@@ -60,6 +60,7 @@ def _row(code: str, provider: ProviderFacts, facts: CodeFacts) -> dict[str, Any]
         "credentials": list(provider.credentials),
         "retired": provider.retired.model_dump() if provider.retired else None,
         "unverified": [*provider.unverified, *facts.unverified],
+        "missing": facts.missing or None,
         "sources": [source.where for source in provider.sources],
     }  # fmt: skip
 

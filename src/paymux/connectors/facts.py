@@ -59,6 +59,10 @@ class CodeFacts(_Facts):
     lacks: tuple[Literal["deferred_capture", "sale", "token", "charge_token"], ...] = Field(
         (), description="What the provider can do, but not for this code."
     )
+    missing: str = Field(
+        "",
+        description="Of a fallback's code only: what a connector of its own would still need, and where it was looked for.",
+    )
 
 
 class Capabilities(_Facts):
@@ -239,6 +243,8 @@ class ProviderFacts(_Facts):
         object.__setattr__(self, "codes", named)
         if unknown := {code for proof in self.proofs for code in proof.codes} - set(named):
             raise ValueError(f"a proof names codes that are not here: {', '.join(sorted(unknown))}")
+        if not self.fallback and (served := [code for code, facts in named.items() if facts.missing]):
+            raise ValueError(f"missing is for a fallback's codes only, not for {', '.join(sorted(served))}")
         return self
 
     @cached_property

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from docs import generate
+from typer.testing import CliRunner
 
 import paymux.connectors.generic
-from paymux.connectors.facts import read_facts
+from paymux import cli
+from paymux.connectors.facts import CodeFacts, ProviderFacts, read_facts
 from paymux.connectors.registry import all_providers
 from paymux.money import is_currency
 
@@ -136,3 +141,33 @@ def test_every_code_says_that_it_is_unverified() -> None:
 def test_which_country_the_suffix_sa_means_is_said() -> None:
     for code in ("TAMARA_SA", "PAYFLEX_SA", "PAYJUSTNOW_SA"):
         assert any("South Africa" in said for said in FACTS.codes[code].unverified)
+
+
+LEFT = all_providers()["generic"].facts
+
+
+@pytest.mark.parametrize("code", sorted(LEFT.codes))
+def test_a_code_without_a_connector_of_its_own_says_what_one_would_need(code: str) -> None:
+    """A whole sentence that a person can act on, shown on the generated page and in the list for programs."""
+    missing = LEFT.codes[code].missing
+    assert re.search(r"[A-Z].{40,}\.$", missing), (
+        "say what is missing and where it was looked for (`missing` in provider.toml)"
+    )
+    page = generate.documents()[generate.DOCS / "providers" / "generic.md"]
+    section = page.split("## Why these have no connector of their own\n")[1].split("\n## ")[0]
+    assert any(f"`{code}`" in line and line.endswith(f": {missing}") for line in section.splitlines())
+
+
+def test_the_list_for_programs_says_what_is_missing() -> None:
+    cli.add_the_rest()
+    rows = json.loads(CliRunner().invoke(cli.app, ["providers", "--json"]).stdout)
+    said = {row["code"]: row["missing"] for row in rows}
+    assert {code for code, missing in said.items() if missing} == set(LEFT.codes)
+    assert said["ATOME"] == LEFT.codes["ATOME"].missing
+
+
+def test_only_a_fallback_may_say_that_something_is_missing() -> None:
+    codes = {"FLOWER_AU": CodeFacts(title="Flower", missing="Its API. Looked for in its garden.")}
+    assert LEFT.model_validate(LEFT.model_dump() | {"codes": codes, "proofs": ()}).codes["FLOWER_AU"].missing
+    with pytest.raises(ValueError, match="for a fallback's codes only, not for FLOWER_AU"):
+        ProviderFacts.model_validate(LEFT.model_dump() | {"codes": codes, "proofs": (), "fallback": False})
