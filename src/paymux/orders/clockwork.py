@@ -27,6 +27,7 @@ from paymux.orders.decide import (
 )
 from paymux.orders.model import Kind, Order, Status
 from paymux.orders.views import order_event
+from paymux.platform.database import Connection
 from paymux.platform.http import CallFailed
 
 log = structlog.get_logger()
@@ -48,6 +49,9 @@ async def run_timer(core: Core, payload: str) -> None:
             return  # whoever moved it has enqueued a job of its own
         if due > now:
             await store.wake(tx, order_id, {(what, subject): due}, now)
+            return
+        if what == "poll" and await _deadline_is_due(tx, order, now):
+            await store.set_timer(tx, order_id, "poll", now + FIRST_POLL, now)
             return
         # Should we die at it, it comes again.
         await store.set_timer(tx, order_id, what, now + timedelta(seconds=core.settings.lease + 2), now, subject)
@@ -89,8 +93,8 @@ async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -
     """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
     if order.session is None or not facts_of(order).capabilities.status:
         return _Asked(order)
-    async with core.database.transaction() as tx:
-        connector = await core.connector(tx, order)
+    async with core.database.connection() as held:
+        connector = await core.connector(held, order)
     try:
         report = await connector.fetch(opening.checkout_of(order))
     except (c.Refused, CallFailed) as fault:
@@ -112,8 +116,6 @@ async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -
 
 async def _poll(core: Core, order: Order) -> None:
     """U3: 30 s doubling to 600 s, hourly once the provider should long have decided."""
-    if not facts_of(order).capabilities.confirm_by_poll and await _deadline_is_due(core, order):
-        return
     asked = await _ask(core, order, "poll")
     order = asked.order
     if not order.status.final and _confirm_is_due(core, order):
@@ -141,17 +143,15 @@ async def _poll(core: Core, order: Order) -> None:
     await deciding(core, order.id, "poll", plan)
 
 
-async def _deadline_is_due(core: Core, order: Order) -> bool:
-    """Whether the order's deadline is about to ask the same question: then the poll waits for what becomes of it."""
-    async with core.database.transaction() as tx:
-        now = await core.clock.refresh(tx)
-        # Under the lock: a deadline that ends the order right now must not find its poll set again afterwards.
-        order = await store.lock_order(tx, order.id)
-        due = await store.timer_due(tx, order.id, "deadline", "")
-        if order.status.final or due is None or due > now:
-            return False
-        await store.set_timer(tx, order.id, "poll", now + FIRST_POLL, now)
-        return True
+async def _deadline_is_due(tx: Connection, order: Order, now: datetime) -> bool:
+    """Whether the order's deadline is about to ask what a poll would: then the poll waits for what becomes of it.
+
+    Under the order's lock, or a deadline that ends the order right now would find its poll set again afterwards.
+    """
+    if order.status.final or facts_of(order).capabilities.confirm_by_poll:
+        return False
+    due = await store.timer_due(tx, order.id, "deadline", "")
+    return due is not None and due <= now
 
 
 def _confirm_is_due(core: Core, order: Order) -> bool:
@@ -165,24 +165,22 @@ def _confirm_is_due(core: Core, order: Order) -> bool:
 
 async def _deadline(core: Core, order: Order) -> None:
     if not order.status.final:
-        await end_unpaid(core, order.id, by="SYSTEM")
+        await end_unpaid(core, order, by="SYSTEM")
 
 
-async def end_unpaid(core: Core, order_id: str, *, by: str) -> Order:
+async def end_unpaid(core: Core, order: Order, *, by: str) -> Order:
     """A deadline or a merchant's cancel (D1): wait for money in flight, ask, and cancel what is unpaid."""
-    async with core.database.transaction() as tx:
-        order = await store.order_by_id(tx, order_id)
     if by == "MERCHANT":
-        order = await calls.settled(core, order)
+        order = await calls.settled(core, await _now(core, order.id))
     asked = await _ask(core, order, "deadline", confirm=False)
     if asked.order.status.final or await _put_off(core, asked, by):
-        return await _now(core, order_id)
+        return await _now(core, order.id)
     closed = await _close(core, asked.order)
     if closed is Closed.REFUSED:
         # Perhaps because it was paid meanwhile.
         asked = await _ask(core, asked.order, "deadline", confirm=False)
         if asked.order.status.final or await _put_off(core, asked, by):
-            return await _now(core, order_id)
+            return await _now(core, order.id)
 
     async def end(desk: Deciding) -> None:
         if desk.order.status.final or await _waits(desk, by):
@@ -193,7 +191,7 @@ async def end_unpaid(core: Core, order_id: str, *, by: str) -> Order:
         if closed is Closed.UNKNOWN:
             await desk.timer("cancel_checkout", desk.now + FIRST_POLL)
 
-    return (await deciding(core, order_id, _source(by), end)).order
+    return (await deciding(core, order.id, _source(by), end)).order
 
 
 async def _now(core: Core, order_id: str) -> Order:
@@ -259,8 +257,8 @@ async def _close(core: Core, order: Order) -> Closed:
     """Close the checkout at the provider, so that nobody can pay it any more (D1)."""
     if order.session is None or not facts_of(order).capabilities.cancel:
         return Closed.NOTHING
-    async with core.database.transaction() as tx:
-        connector = await core.connector(tx, order)
+    async with core.database.connection() as held:
+        connector = await core.connector(held, order)
     try:
         await connector.cancel_checkout(opening.checkout_of(order))
         return Closed.DONE

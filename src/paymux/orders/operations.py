@@ -178,7 +178,7 @@ async def cancel(core: Core, merchant_id: str, reference: str) -> Order:
     """Cancel an unpaid order (D1, D3). Idempotent. Raises Conflict when it is paid or ended otherwise."""
     order = await order_of(core, merchant_id, reference)
     if not order.status.final:
-        order = await clockwork.end_unpaid(core, order.id, by="MERCHANT")
+        order = await clockwork.end_unpaid(core, order, by="MERCHANT")
     if order.status is Status.CANCELED:
         return order
     if not order.status.final:
