@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from paymux.connectors.alipay import signature
+from paymux.connectors.alipay.rules import key_of
 from paymux.connectors.alipay.sandbox_keys import MERCHANT_KEY, PROVIDER_KEY
 from paymux.connectors.alipay.simulator import AlipaySimulator
 from paymux.connectors.contract import Forged, Paid, Refused
@@ -36,6 +38,12 @@ def test_a_signature_is_that_of_an_independent_implementation() -> None:
 def test_a_key_may_be_given_as_pem() -> None:
     pem = f"-----BEGIN PRIVATE KEY-----\n{MERCHANT_KEY}\n-----END PRIVATE KEY-----\n"
     assert signature.sign(pem, CONTENT) == signature.sign(MERCHANT_KEY, CONTENT)
+
+
+def test_a_key_may_be_given_in_the_older_form_that_alipays_own_clients_take() -> None:
+    older = key_of(MERCHANT_KEY).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    assert older.startswith("-----BEGIN RSA PRIVATE KEY-----")
+    assert signature.sign(older, CONTENT) == signature.sign(MERCHANT_KEY, CONTENT)
 
 
 @pytest.mark.parametrize("header", ["", "signature=", "algorithm=RSA256,keyVersion=1,signature=AAAA", "signature=%%%"])

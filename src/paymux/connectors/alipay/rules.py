@@ -21,7 +21,8 @@ WALLETS = {
     "ALIPAY_CN": ("CNY", "USD"), "ALIPAY_HK": ("HKD",), "GCASH": ("PHP",), "TNG": ("MYR",), "TRUEMONEY": ("THB",),
     "DANA": ("IDR",), "BKASH": ("BDT",),
 }  # fmt: skip
-_ID = re.compile(r"[A-Za-z0-9]{1,64}")
+# Special characters are refused; hyphen and underscore, which Alipay's own examples have, are none.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class No(Exception):
@@ -70,7 +71,7 @@ def check_pay(body: dict[str, Any]) -> tuple[Decimal, str]:
         _text(order, name, most)
     for good in order.get("goods") or []:
         _text(good, "goodsName", 256)
-        if not isinstance(good.get("goodsQuantity"), str):
+        if not isinstance(good.get("goodsQuantity", ""), str):
             raise No("PARAM_ILLEGAL", "goodsQuantity is illegal.")
     if _object(body, "env").get("terminalType") not in ("WEB", "WAP", "APP", "MINI_APP"):
         raise No("PARAM_ILLEGAL", "terminalType is illegal.")
@@ -90,7 +91,7 @@ def amount(body: dict[str, Any], name: str) -> tuple[Decimal, str]:
 
 
 def identifier(body: dict[str, Any], name: str) -> str:
-    """A merchant's own id for a request: at most 64 letters and digits."""
+    """A merchant's own id for a request: at most 64 letters, digits, hyphens and underscores."""
     given = body.get(name)
     if not isinstance(given, str) or not _ID.fullmatch(given):
         raise No("PARAM_ILLEGAL", f"{name} is illegal.")

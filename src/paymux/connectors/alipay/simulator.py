@@ -192,16 +192,17 @@ class AlipaySimulator(Simulator):
             "refundId": self.token(16), "refundTime": self._time(), "refundAmount": _amount(case, amount),
         }  # fmt: skip
         case.data["refunds"][request_id] = made
-        case.names = (*case.names, request_id)
+        case.names = (*case.names, request_id, str(made["refundId"]))
         self.save(case, ("refund", amount, str(made["refundId"])))
         return made
 
     async def _inquiry_refund(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-        request_id = identifier(body, "refundRequestId")
-        case = self.case(request_id)
-        if case is None or request_id not in case.data["refunds"]:
-            raise No("ORDER_NOT_EXIST", "The order does not exist.")
-        return {**case.data["refunds"][request_id], "refundStatus": "SUCCESS"}
+        named = identifier(body, "refundId" if "refundId" in body else "refundRequestId")
+        case = self.case(named)
+        for request_id, refund in case.data["refunds"].items() if case else ():
+            if named in (request_id, refund["refundId"]):
+                return {**refund, "refundStatus": "SUCCESS"}
+        raise No("ORDER_NOT_EXIST", "The order does not exist.")
 
     def _payment(self, body: dict[str, Any]) -> Case:
         named = body.get("paymentId") or body.get("paymentRequestId")
@@ -222,7 +223,8 @@ class AlipaySimulator(Simulator):
             except No as no:
                 answer = {"result": _result(no.status, no.code, no.message)}
             content, time = to_json(answer).encode(), self._time()
-            headers = {"Client-Id": _CLIENT, "Response-Time": time, "Signature": _sign(path, time, content)}
+            # Alipay's own client finds these headers by their exact letters.
+            headers = {"client-id": _CLIENT, "response-time": time, "signature": _sign(path, time, content)}
             return web.Response(body=content, content_type="application/json", headers=headers)
 
         return handler
