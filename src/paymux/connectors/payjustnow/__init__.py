@@ -1,0 +1,1 @@
+"""PayJustNow, in South Africa: the connector, its facts and its simulator."""
