@@ -1,0 +1,1 @@
+"""ShopBack: the connector, its facts and its simulator."""
