@@ -154,10 +154,12 @@ class SplititSimulator(Simulator):
 
     async def _update(self, request: web.Request, body: Any) -> dict[str, Any]:
         case = self._of(request)
+        case.data["reference"] = body.get("RefOrderNumber") or case.data["reference"]
         if body.get("Capture"):
             if case.status != "PendingCapture":
                 raise ApiError(400, "InvalidInstallmentPlanStatus", "Status does not allow updating order")
             self.save(case, self._run(case))
+        self.save(case)
         return {
             "RefOrderNumber": case.data["reference"], "InstallmentPlanNumber": case.id, "Status": case.status,
             "ShippingStatus": body.get("ShippingStatus", "Pending"),
@@ -207,7 +209,8 @@ class SplititSimulator(Simulator):
         for name in ("client_id", "client_secret"):
             if not hmac.compare_digest(str(form.get(name, "")).encode(), self.credentials[name].encode()):
                 return json_answer({"error": "invalid_client"}, 400)
-        if form.get("scope") != "api.v3":
+        # Splitit's own client names no scope: it gets the only one that there is.
+        if form.get("scope", "api.v3") != "api.v3":
             return json_answer({"error": "invalid_scope"}, 400)
         token = self.token(24)
         self.desk.store.keep_note(self.name, f"token:{token}", text_of(self.now + timedelta(seconds=_TOKEN_LIFE)))
