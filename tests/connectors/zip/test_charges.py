@@ -22,7 +22,7 @@ def charge(state: str, captured: str = "0", refunded: str = "0") -> dict[str, An
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ"])
+@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ", "ZIP_UK"])
 async def test_an_approved_checkout_is_charged_whole(till: Till, code: str) -> None:
     till.code = code
     own, paid = await till.confirms()
@@ -38,8 +38,9 @@ async def test_a_deferred_charge_is_authorised(till: Till) -> None:
     assert till.rows() == [("authorize", ALL)]
 
 
-async def test_in_new_zealand_nothing_is_only_authorised(till: Till) -> None:
-    till.code = "ZIP_NZ"
+@pytest.mark.parametrize("code", ["ZIP_NZ", "ZIP_UK"])
+async def test_outside_australia_nothing_is_only_authorised(till: Till, code: str) -> None:
+    till.code = code
     own = await till.decided(auto_capture=False)
     with pytest.raises(Refused):
         await till.connector.confirm(own, KEY)

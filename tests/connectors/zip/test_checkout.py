@@ -22,7 +22,7 @@ async def sent(scripted: Scripted, order: Any) -> Any:
     return scripted.asked[-1][2]
 
 
-@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ"])
+@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ", "ZIP_UK"])
 async def test_a_checkout_leads_the_shopper_to_zip_and_moves_nothing(till: Till, code: str) -> None:
     till.code = code
     _, opened, own = await till.opens()
@@ -104,6 +104,34 @@ async def test_a_wrong_key_is_a_clear_no_and_the_right_one_is_proved(till: Till)
         await till.counter.connector("ZIP_AU", api_key="wrong").check()
     assert no.value.code == "unauthorized"
     assert "took the API key" in await till.connector.check()
+
+
+LONGER = "sandbox-zip-private-key-of-a-merchant-with-shops-in-au-and-uk"
+
+
+async def test_a_key_of_several_regions_says_which_ones(till: Till) -> None:
+    said = await till.counter.connector("ZIP_UK", api_key=LONGER).check()
+    assert said == "Zip took the API key of Sandbox Merchant; it is for the regions au, uk"
+    with pytest.raises(Refused, match="for the regions au, uk: ask Zip for one for nz"):
+        await till.counter.connector("ZIP_NZ", api_key=LONGER).check()
+    with pytest.raises(Refused) as no:
+        await till.counter.connector("ZIP_UK", api_key=LONGER + "x").check()
+    assert no.value.code == "unauthorized"
+
+
+async def test_a_short_key_of_another_country_is_doubted_aloud(till: Till) -> None:
+    assert "ask Zip whether it is one for ZIP_UK" in await till.counter.connector("ZIP_UK").check()
+    assert "ask Zip" not in await till.counter.connector("ZIP_AU").check()
+
+
+async def test_a_checkout_in_pounds_is_sent_as_zips_own_modules_do(scripted: Scripted, till: Till) -> None:
+    order = till.counter.order("ZIP_UK", "64.10")
+    body = await sent(
+        scripted, replace(order, billing=replace(order.billing, country="GB", state="", region="", city="Leeds"))
+    )
+    assert (body["order"]["amount"], body["order"]["currency"]) == (64.10, "GBP")
+    assert body["shopper"]["billing_address"]["country"] == "GB"
+    assert body["shopper"]["billing_address"]["state"] == "Leeds"
 
 
 @pytest.mark.parametrize(

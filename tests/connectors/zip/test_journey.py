@@ -26,7 +26,7 @@ async def reaches(merchant: Merchant, eventually: Eventually, reference: str, **
     return found
 
 
-@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ"])
+@pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ", "ZIP_UK"])
 async def test_an_order_of_each_code_is_approved_charged_and_partly_refunded(
     code: str, installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:
@@ -36,6 +36,21 @@ async def test_an_order_of_each_code_is_approved_charged_and_partly_refunded(
     assert (await merchant.status(reference))["captureStatus"] == "CAPTURED"
     assert (await merchant.refunds(reference, "40", "R-1")).body["refundStatus"] == "SUCCESSFUL"
     assert installation.ledger(reference) == money(("authorize", "64.10"), ("capture", "64.10"), ("refund", "40"))
+
+
+@pytest.mark.parametrize("changes", [{"autoCapture": False}, {"getToken": True}])
+async def test_what_only_australia_has_is_refused_in_pounds(merchant: Merchant, changes: dict[str, bool]) -> None:
+    refused = await merchant.post("/orders", merchant.order("ZIP_UK", **changes))
+    assert (refused.status, refused.body["code"]) == (400, "not_supported")
+
+
+@pytest.mark.parametrize(("changes", "named"), [({"purchaseCurrency": "AUD"}, "purchaseCurrency"), ({}, "orderAmount")])
+async def test_an_order_that_zip_cannot_take_in_pounds_says_which_field(
+    merchant: Merchant, changes: dict[str, str], named: str
+) -> None:
+    refused = await merchant.post("/orders", merchant.order("ZIP_UK", "64.10" if changes else "1000.01", **changes))
+    assert refused.status == 400
+    assert named in str(refused.body["message"])
 
 
 async def test_what_australia_has_and_new_zealand_lacks_is_refused_before_anything_is_claimed(

@@ -54,6 +54,13 @@ class Token(_Said):
     active: bool = True
 
 
+class Merchant(_Said):
+    """Whose key it is, and the regions that it serves: `au`, `nz`, `uk`, ..."""
+
+    name: str = ""
+    regions: tuple[str, ...] = ()
+
+
 class _Detail(_Said):
     name: str | None = None
     message: str | None = None

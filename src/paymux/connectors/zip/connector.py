@@ -1,4 +1,4 @@
-"""Zip in Australia and New Zealand: merchant API, checkouts and charges.
+"""Zip in Australia, New Zealand and the United Kingdom: merchant API, checkouts and charges.
 
 Nothing is paid until we confirm: the shopper agrees on Zip's page, and `confirm` charges the checkout, within 15
 minutes. A charge is captured at once or, in Australia, authorised. The checkout is looked at before it is charged,
@@ -46,6 +46,8 @@ from paymux.platform.http import Answer, NotSent, Unclear
 
 _VERSION = "2017-03-01"
 _NOBODY = "au-co_PxSeQfLlpaYn6bLMZSMv13"
+# Longer keys are those of merchants of several regions, who are told which ones at /me.
+_LONGEST_OF_AUSTRALIA = 50
 _CHARGEABLE = frozenset({"approved", "completed"})
 _HELD = frozenset({"authorised", "approved"})
 # What was not captured has gone back: the last capture releases it, a cancel releases everything.
@@ -90,11 +92,19 @@ class Zip(Connector):
         return _report_of_checkout(read(answers.Checkout, answer), answer)
 
     async def check(self) -> str:
-        """Ask for a checkout that nobody has: Zip looks at the key first."""
+        """Ask which regions the key is for; one of Australia, for a checkout that nobody has: Zip looks at the key first."""
+        region = self.code.settings["region"]
+        if len(self.credentials["api_key"]) > _LONGEST_OF_AUSTRALIA:
+            merchant = read(answers.Merchant, await self._made("GET", "/me"))
+            served = ", ".join(merchant.regions) or "none"
+            if region not in merchant.regions:
+                raise Refused(f"the API key is for the regions {served}: ask Zip for one for {region}", "wrong_region")
+            return f"Zip took the API key of {merchant.name or 'a merchant'}; it is for the regions {served}"
         answer = await self._answered("GET", f"/checkouts/{_NOBODY}")
         if answer.status not in (200, 404):
             raise refusal(answer)
-        return "Zip took the API key and answered a question about a checkout"
+        ours = f"; by its length it is a key of Australia, so ask Zip whether it is one for {self.code.code}"
+        return f"Zip took the API key and answered a question about a checkout{'' if region == 'au' else ours}"
 
     # -- moving money -------------------------------------------------------------------------
 

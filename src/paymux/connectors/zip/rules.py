@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 _ADDRESS = {"line1": 200, "city": 50, "state": 50, "postal_code": 15, "country": 2}
 _TYPES = frozenset({"sku", "tax", "shipping", "discount", "store_credit"})
-_CURRENCY_OF = {"AU": "AUD", "NZ": "NZD"}
+_REGIONS = {"AU": ("AUD", "au"), "NZ": ("NZD", "nz"), "GB": ("GBP", "uk")}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -43,7 +43,7 @@ def check_checkout(body: Any) -> tuple[Decimal, str, str]:
         raise invalid("shopper.phone", "has to be a phone number")
     country = check_address(_object(shopper, "billing_address"))
     amount, currency = number(order, "amount"), string(order, "currency", 3)
-    if country not in _CURRENCY_OF or currency != _CURRENCY_OF[country]:
+    if country not in _REGIONS or currency != _REGIONS[country][0]:
         raise invalid("order.currency", "is not supported for this merchant")
     string(order, "reference", 200, required=False)
     shipping = _object(order, "shipping")
@@ -55,7 +55,7 @@ def check_checkout(body: Any) -> tuple[Decimal, str, str]:
     parts = urlsplit(string(config, "redirect_uri"))
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise invalid("config.redirect_uri", "has to be an https address")
-    return amount, currency, country.lower()
+    return amount, currency, _REGIONS[country][1]
 
 
 def check_address(address: Any) -> str:

@@ -19,6 +19,8 @@ _MESSAGES = {
     "amount_invalid": "The amount provided does not match the approved checkout amount",
     "invalid_state": "The charge is not in authorised state",
 }
+# A merchant of several regions has a longer key, and is told at /me which ones.
+_OF_SEVERAL = "sandbox-zip-private-key-of-a-merchant-with-shops-in-au-and-uk"
 _RETURNED = {"approved": "approved", "completed": "approved", "declined": "declined", "cancelled": "cancelled"}
 
 Call = Callable[[web.Request, Any], Awaitable[web.Response]]
@@ -33,6 +35,7 @@ class ZipSimulator(Simulator):
         """The calls of the API, and the sandbox's own two."""
         charge = "/charges/{id}"
         return [
+            Route("GET", "/me", self._call(self._me), "check"),
             Route("POST", "/checkouts", self._call(self._create), "create"),
             Route("GET", "/checkouts/{id}", self._call(self._checkout), "status"),
             Route("POST", "/tokens", self._call(self._tokenise), "confirm"),
@@ -79,6 +82,11 @@ class ZipSimulator(Simulator):
             self.save(case)
 
     # -- checkouts ----------------------------------------------------------------------------
+
+    async def _me(self, request: web.Request, body: Any) -> web.Response:
+        if not request.headers["Authorization"].endswith(_OF_SEVERAL):
+            raise ApiError(404, "not_found", "The merchant was not found")
+        return json_answer({"name": "Sandbox Merchant", "regions": ["au", "uk"]})
 
     async def _create(self, request: web.Request, body: Any) -> web.Response:
         amount, currency, region = check_checkout(body)
@@ -148,7 +156,7 @@ class ZipSimulator(Simulator):
                 self._agreed(case, amount, currency)
             else:
                 raise invalid("authority.type", "is not supported")
-            if case.currency == "NZD" and body.get("capture") is False:
+            if case.currency != "AUD" and body.get("capture") is False:
                 raise invalid("capture", "has to be true")
             return self._charged(case, body)
 
@@ -274,8 +282,9 @@ class ZipSimulator(Simulator):
     def _call(self, handler: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answered(request: web.Request) -> web.Response:
             try:
-                expected = f"Bearer {self.credentials['api_key']}"
-                if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode()):
+                given = request.headers.get("Authorization", "").encode()
+                keys = (f"Bearer {key}".encode() for key in (self.credentials["api_key"], _OF_SEVERAL))
+                if not any(hmac.compare_digest(given, key) for key in keys):
                     raise ApiError(401, "unauthorized", "The API key is missing or not valid")
                 if not request.headers.get("Zip-Version"):
                     raise invalid("Zip-Version")
