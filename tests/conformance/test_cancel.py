@@ -13,10 +13,15 @@ LIMITS = PATIENT | {"sandbox_slow": 0.8}
 FAR = 3 * 86_400
 
 
-async def _nothing_is_kept(trial: Trial, reference: str) -> None:
+async def _time_passes(trial: Trial) -> None:
     for seconds in (31, 61, 601, 601, FAR):
         await trial.installation.quiet()
         await trial.installation.advance(seconds)
+    await trial.installation.quiet()
+
+
+async def _nothing_is_kept(trial: Trial, reference: str) -> None:
+    await _time_passes(trial)
     await trial.comes_to_rest(reference)
     assert await trial.wrongs(reference) == []
     books = await trial.books(reference)
@@ -36,7 +41,7 @@ async def test_a_shopper_cannot_pay_what_the_merchant_has_cancelled(trial: Trial
     await _nothing_is_kept(trial, reference)
 
 
-async def test_a_payment_after_the_merchants_cancel_is_given_back(trial: Trial) -> None:
+async def _paid_after_the_merchants_cancel(trial: Trial) -> str:
     opened = await trial.opens()
     reference = opened["orderReference"]
     page = await trial.shopper.reaches(opened["redirectUrl"])
@@ -44,12 +49,31 @@ async def test_a_payment_after_the_merchants_cancel_is_given_back(trial: Trial) 
         await trial.fault("cancel", "error_before", reference, 1000)
     assert (await trial.cancels(reference)).status == 201
     await trial.leaves(opened | {"redirectUrl": page})
+    return str(reference)
+
+
+@pytest.mark.able("refund")
+async def test_a_payment_after_the_merchants_cancel_is_given_back(trial: Trial) -> None:
+    reference = await _paid_after_the_merchants_cancel(trial)
     paid = trial.installation.balance(reference) > 0
     await _nothing_is_kept(trial, reference)
     if paid:
         assert (await trial.books(reference)).initiators("refunds") == ["SYSTEM"]
         (told,) = trial.installation.inbox.events(reference, "REFUND_CALLBACK")
         assert (told["data"]["initiator"], told["data"]["status"]) == ("SYSTEM", "SUCCESSFUL")
+
+
+@pytest.mark.unable("refund")
+async def test_a_payment_after_the_merchants_cancel_that_no_call_gives_back_is_left_to_a_person(trial: Trial) -> None:
+    reference = await _paid_after_the_merchants_cancel(trial)
+    paid = trial.installation.balance(reference)
+    assert paid == trial.total
+    await _time_passes(trial)
+    books = await trial.books(reference)
+    assert (books.status, books.said("captured"), books.balance) == ("CANCELED", paid, paid)
+    assert "no refund" in str(books.details["needsReview"])
+    told = trial.installation.inbox.events(reference, "ORDER_ASYNC_CALLBACK")
+    assert [event["data"]["status"] for event in told] == ["CANCELED"]
 
 
 @pytest.mark.able("deferred_capture")

@@ -66,9 +66,12 @@ async def _is_another_payment(trial: Trial, reference: str, **changes: str) -> N
 async def _is_given_back(trial: Trial, reference: str) -> None:
     await _unpaid_for_good(trial, reference)
     books = await trial.books(reference)
-    assert (books.balance, books.said("captured")) == (0, 0)
+    assert books.said("captured") == 0
+    if trial.can("refund"):
+        assert books.balance == 0
     if trial.can("void"):
         assert books.held == 0
+    # Where no call gives money back, a person has to.
     assert books.details["needsReview"] or books.ledger == []
 
 
