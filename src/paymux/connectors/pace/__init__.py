@@ -1,0 +1,1 @@
+"""Pace: the connector, its facts and its simulator."""
