@@ -1,0 +1,1 @@
+"""TripleA: the connector, its facts and its simulator."""

@@ -1,0 +1,106 @@
+"""TripleA's connector at its simulator, and at a server that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from paymux.connectors.contract import Checkout, Incoming
+from tests.connectors import scripted as base
+from tests.connectors import till as tills
+from tests.connectors.till import KEY
+
+__all__ = ["KEY", "PAYMENT"]
+
+PAYMENT = "SDF-453672-PMT"
+SECRET = "whsec-demo"
+CREDENTIALS = {
+    "client_id": "oacid-demo", "client_secret": "secret-demo", "api_id": "HA1565669224NlgN_t", "notify_secret": SECRET,
+}  # fmt: skip
+AT_SIMULATOR = {
+    "client_id": "oacid-paymux-sandbox", "client_secret": "sandbox-triplea-client-secret",
+    "grant_type": "client_credentials",
+}  # fmt: skip
+
+sample = base.samples_of("triplea")
+
+
+def webhook(body: bytes, secret: str = SECRET, when: str = "1580010000") -> Incoming:
+    """A signed webhook as it arrives."""
+    signature = hmac.new(secret.encode(), when.encode() + b"." + body, hashlib.sha256).hexdigest()
+    headers = {"triplea-signature": f"t={when},v1={signature}"}
+    return Incoming(method="POST", headers=headers, query={}, body=body)
+
+
+@dataclass
+class Till(tills.Till):
+    """One order's way through TripleA's simulator."""
+
+    code: str = "TRIPLEA"
+    currency: str = "USD"
+
+    def checkout(self, **changes: Any) -> Checkout:
+        """A checkout of the samples' payment."""
+        order = self.counter.order(self.code)
+        return Checkout(
+            session=PAYMENT, reference="R-1001", total=order.total, auto_capture=True, get_token=False, country="US",
+            locale="en_US", expires_at=order.expires_at, order_id=order.id, **changes,
+        )  # fmt: skip
+
+    async def sends(self, checkout: Checkout, value: str) -> str:
+        """Have somebody send coins of a value to a payment's address; the tier that follows."""
+        status, answer = await self.request("POST", "/sandbox/coins", {"id": checkout.session, "value": value})
+        assert status == 201
+        tier: str = answer["payment_tier"]
+        return tier
+
+    async def grant(self, **changes: str) -> tuple[int, dict[str, Any]]:
+        """Ask for an access token by plain HTTP."""
+        url = f"{self.counter.base_url}/triplea/api/v1/oauth/token"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, data={**AT_SIMULATOR, **changes}) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    async def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        """Call TripleA's API by plain HTTP, by default with a fresh access token."""
+        if token is None:
+            token = (await self.grant())[1]["access_token"]
+        return await self.request(method, path, body, Authorization=f"Bearer {token}")
+
+
+@pytest.fixture
+async def till(counter_of: Callable[[str], Any]) -> Till:
+    return Till(await counter_of("triplea"))
+
+
+@dataclass
+class Scripted(base.Scripted):
+    """A server that grants tokens, too; `grant` is what it answers then."""
+
+    grant: tuple[int, str] = (200, '{"access_token": "granted", "expires_in": 315360000}')
+    granted: list[dict[str, str]] = field(default_factory=list)
+
+    def admits(self, request: web.Request) -> None:
+        assert request.headers["Authorization"] == "Bearer granted"
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.path != "/api/v1/oauth/token":
+            return await super().answer(request)
+        self.granted.append({name: str(value) for name, value in (await request.post()).items()})
+        status, text = self.grant
+        return web.Response(status=status, text=text, content_type="application/json")
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Scripted]:
+    async with base.served(Scripted(sample), "TRIPLEA", CREDENTIALS) as server:
+        yield server
