@@ -19,6 +19,7 @@ from paymux.connectors.contract import Account, Checkout, Connector, Incoming, O
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.platform.http import Answer, HttpClient
+from tests.connectors.klarna.published import SPECS, faults_in
 
 KLARNA = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "klarna"
 KEY = "3f7f1f0c-7c53-4b0e-9d51-5a1f6c0d9e01"
@@ -149,6 +150,8 @@ async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
     counter.client = Overheard(connect=1.0, total=0.5)
     yield Till(counter)
     await counter.client.close()
+    if SPECS.is_dir():
+        assert faults_in(counter.client.exchanges) == []
 
 
 @dataclass

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+from yarl import URL
 
 SPECS = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "klarna"
 FILES = ("payments", "hosted-payment-page", "order-management", "customer-token")
@@ -78,6 +80,17 @@ def operation(method: str, path: str) -> Operation:
     found = [o for o in operations() if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path)]
     assert len(found) == 1, f"{method} {path} is in no specification"
     return found[0]
+
+
+def faults_in(exchanges: Sequence[Any]) -> list[str]:
+    """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
+    faults = []
+    for exchange in exchanges:
+        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/klarna")
+        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
+            body = json.loads(answer.body) if answer.body else None
+            faults += operation(exchange.method, path).faults(exchange.sent, answer.status, answer.headers, body)
+    return faults
 
 
 def faults_of(spec: str, schema: str, body: Any) -> list[str]:

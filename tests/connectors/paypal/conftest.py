@@ -20,6 +20,7 @@ from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import Answer, HttpClient
+from tests.connectors.paypal.published import SPECS, faults_in
 
 PAYPAL = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "paypal"
 KEY = "7c1e2b34-0d5f-4a6b-8c9d-0e1f2a3b4c00"
@@ -163,6 +164,8 @@ async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
     counter.client = Overheard(connect=1.0, total=0.5)
     yield Till(counter)
     await counter.client.close()
+    if SPECS.is_dir():
+        assert faults_in(counter.client.exchanges) == []
 
 
 @dataclass

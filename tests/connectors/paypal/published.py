@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from yarl import URL
 
 SPECS = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "paypal"
 # What PayPal has added since, as its official Python SDK 2.4.0 has it.
@@ -73,6 +74,17 @@ def operation(method: str, path: str) -> Operation:
     found = [o for o in operations() if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path)]
     assert len(found) == 1, f"{method} {path} is in no specification"
     return found[0]
+
+
+def faults_in(exchanges: Sequence[Any]) -> list[str]:
+    """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
+    faults = []
+    for exchange in exchanges:
+        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/paypal")
+        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
+            body = json.loads(answer.body) if answer.body else None
+            faults += operation(exchange.method, path).faults(exchange.sent, answer.status, body)
+    return faults
 
 
 def faults_of(spec: str, name: str, body: Any) -> list[str]:

@@ -19,6 +19,7 @@ from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import Answer, HttpClient
+from tests.connectors.splitit.published import SPEC, faults_in
 
 SPLITIT = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "splitit"
 KEY = "5d3c1b2a-9f8e-4d7c-8b6a-0a1b2c3d4e00"
@@ -153,6 +154,8 @@ async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
     counter.client = Overheard(connect=1.0, total=0.8)
     yield Till(counter)
     await counter.client.close()
+    if SPEC.is_file():
+        assert faults_in(counter.client.exchanges) == []
 
 
 @dataclass

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from yarl import URL
 
 SPEC = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "splitit" / "web-api-v3.json"
 _FAILED = {"$ref": "#/definitions/FailedResponse"}
@@ -34,6 +36,17 @@ def faults(method: str, path: str, headers: Any, sent: Any, status: int, body: A
     # Errors beyond the listed ones have the same body.
     answered = said["responses"].get(str(status), {}).get("schema") or (_FAILED if status >= 400 else False)
     return wrong + [f"{status}: {fault}" for fault in _faults(answered, body)]
+
+
+def faults_in(exchanges: Sequence[Any]) -> list[str]:
+    """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
+    wrong = []
+    for exchange in exchanges:
+        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/splitit")
+        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
+            body = json.loads(answer.body)
+            wrong += faults(exchange.method, path, exchange.headers, exchange.sent, answer.status, body)
+    return wrong
 
 
 def _faults(schema: Any, body: Any) -> list[str]:
