@@ -1,0 +1,113 @@
+"""Paymob's connector at its simulator, and at a server that answers what a test tells it to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from paymux.connectors.contract import Account, Checkout, Connector, Paid
+from paymux.connectors.provider_http import ProviderHttp
+from paymux.money import Money
+from tests.connectors import scripted as base
+from tests.connectors import till as tills
+from tests.connectors.till import KEY, ONE, TWO
+
+__all__ = ["KEY", "ONE", "TWO"]
+
+CREDENTIALS = {
+    "api_key": "sandbox-paymob-api-key", "secret_key": "egy_sk_test_5a2d90c1e7", "public_key": "egy_pk_test_77c0Yb31Qk",
+    "hmac_secret": "5ANDB0X0HMAC", "integration_ids": "5083949, 5083950",
+}  # fmt: skip
+SECRET = f"Token {CREDENTIALS['secret_key']}"
+REFUND = "/api/acceptance/void_refund/refund"
+INQUIRY = "/api/ecommerce/orders/transaction_inquiry"
+
+
+sample = base.samples_of("paymob")
+
+
+@dataclass
+class Till(tills.Till):
+    """One order's way through Paymob's simulator."""
+
+    code: str = "PAYMOB_EG"
+    currency: str = "EGP"
+
+    async def decides(self, outcome: str, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
+        opened, checkout = await self.opens(amount, **changes)
+        return checkout, await self.shopper(opened.url, outcome)
+
+    async def shopper(self, url: str, outcome: str) -> Mapping[str, str]:
+        """Go on from the unified checkout to where the shopper decides, and have him decide."""
+        async with aiohttp.ClientSession() as browser, browser.get(url, allow_redirects=False) as answer:
+            assert answer.status == 302, await answer.text()
+            page = answer.headers["Location"]
+        query: Mapping[str, str] = await self.counter.shopper(page, outcome)
+        return query
+
+    async def pays(self, amount: str = "100.00") -> Checkout:
+        """Have the shopper pay; the checkout with the payment's id, as the core keeps it."""
+        checkout, _ = await self.decides("approve", amount)
+        paid = await self.connector.fetch(checkout)
+        assert isinstance(paid, Paid)
+        return replace(checkout, payment_id=paid.payment_id)
+
+    async def token(self) -> str:
+        """An access token, asked for by plain HTTP."""
+        _, granted = await self.request("POST", "/api/auth/tokens", {"api_key": CREDENTIALS["api_key"]})
+        return str(granted["token"])
+
+    async def voided(self, checkout: Checkout) -> None:
+        """Have a payment of today taken back, as in the dashboard."""
+        body = {"transaction_id": int(checkout.payment)}
+        status, _ = await self.request("POST", "/api/acceptance/void_refund/void", body, Authorization=SECRET)
+        assert status == 201
+
+
+@pytest.fixture
+async def till(counter_of: Callable[[str], Any]) -> Till:
+    return Till(await counter_of("paymob"))
+
+
+class Scripted(base.Scripted):
+    """Paymob with answers that a test decides; access tokens are granted by themselves."""
+
+    def admits(self, request: web.Request) -> None:
+        asking = request.path == INQUIRY or request.path.startswith("/api/acceptance/transactions/")
+        assert request.headers.get("Authorization") == ("Bearer granted" if asking else SECRET)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.path == "/api/auth/tokens":
+            assert await request.json() == {"api_key": CREDENTIALS["api_key"]}
+            return web.json_response({"token": "granted", "profile": {"id": 106}}, status=201)
+        return await super().answer(request)
+
+    def checkout(self, **changes: Any) -> Checkout:
+        """The checkout of the sample's order."""
+        checkout = Checkout(
+            session="690898", reference="phe4sjw11q-11212-221", total=Money(Decimal("20"), "EGP"), auto_capture=True,
+            get_token=False, country="EG", locale="ar_EG", expires_at=datetime(2026, 12, 1, tzinfo=UTC), order_id="ord_1",
+        )  # fmt: skip
+        return replace(checkout, **changes)
+
+    def altered(self, **changes: Any) -> Connector:
+        """The connector of an account that differs: `live`, or some of its credentials."""
+        account: Account = self.connector.account
+        own = {name: value for name, value in changes.items() if name in CREDENTIALS}
+        account = replace(
+            account, credentials={**account.credentials, **own}, live=bool(changes.get("live", account.live))
+        )
+        return type(self.connector)(account, ProviderHttp(self.connector.http.client))
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Scripted]:
+    async with base.served(Scripted(sample), "PAYMOB_EG", CREDENTIALS) as server:
+        yield server
