@@ -57,8 +57,9 @@ async def test_a_refund_that_failed_is_refused_with_the_gateways_words(scripted:
 
 @pytest.mark.parametrize(
     "answer",
-    ["<html>", {}, DONE | {"amount_cents": 4999}, {"type": "TRANSACTION", "obj": DONE}, DONE | {"success": None}],
-)
+    ["<html>", {}, DONE | {"amount_cents": 4999}, {"type": "TRANSACTION", "obj": DONE}, DONE | {"success": None},
+     DONE | {"success": False, "error_occured": True}],
+)  # fmt: skip
 async def test_an_answer_that_makes_no_sense_is_unclear(scripted: Scripted, till: Till, answer: Any) -> None:
     with pytest.raises(Unclear):
         await _refunds(scripted, till, 200, answer)
