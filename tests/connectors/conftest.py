@@ -28,10 +28,10 @@ from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import Provider, all_providers
 from paymux.money import Money
 from paymux.platform.clock import Clock
-from paymux.platform.http import HttpClient
 from paymux.platform.settings import Settings
 from paymux.sandbox.app import Sandbox
 from paymux.sandbox.store import SandboxStore
+from tests.connectors.overheard import Overheard
 from tests.installation import free_port
 
 
@@ -50,7 +50,7 @@ class Counter:
     provider: Provider
     sandbox: Sandbox
     base_url: str
-    client: HttpClient
+    client: Overheard
     inbox: Inbox
     reference: str = "R-1001"
 
@@ -74,10 +74,14 @@ class Counter:
         http = ProviderHttp(self.client, label)
         return self.provider.connector(self.account(code, **credentials), http)
 
+    def currency(self, code: str) -> str:
+        """Of this code's plain orders: its first, or euro where it takes every currency."""
+        currencies = self.provider.facts.codes[code].currencies
+        return currencies[0] if currencies else "EUR"
+
     def order(self, code: str, amount: str = "100.00", **changes: Any) -> OrderToPay:
         """A plain order that this code accepts: one line that makes up the whole amount."""
-        facts = self.provider.facts.codes[code]
-        currency = facts.currencies[0] if facts.currencies else "EUR"
+        facts, currency = self.provider.facts.codes[code], self.currency(code)
         country = facts.countries[0] if facts.countries else "DE"
         who = {"first_name": "Ada", "last_name": "Byron", "email": "ada@shop.example", "phone": "+61400000000"}
         address = Address(
@@ -147,7 +151,7 @@ class Counter:
 async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
     """Makes the counter of a connector by its name: `counter = await counter_of("afterpay")`."""
     runners: list[web.AppRunner] = []
-    clients: list[HttpClient] = []
+    clients: list[Overheard] = []
 
     async def serve(app: web.Application) -> str:
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -178,7 +182,7 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
 
         inbox_app.router.add_route("*", "/{path:.*}", keep)
         inbox.url = await serve(inbox_app) + "/provider-events/pac_1"
-        client = HttpClient(connect=1.0, total=0.8)
+        client = Overheard(connect=1.0, total=0.8)
         clients.append(client)
         return Counter(provider, sandbox, settings.sandbox_base_url, client, inbox)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from paymux.connectors.contract import Account, Connector
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.platform.http import HttpClient
+from tests.connectors.overheard import read_sent
 
 CONNECTORS = Path(__file__).parents[2] / "src" / "paymux" / "connectors"
 
@@ -35,38 +36,68 @@ def samples_of(provider: str) -> Sample:
 
 @dataclass
 class Scripted:
-    """A server on loopback that gives the answers it was told to, in turn, and keeps what it was sent."""
+    """A server on loopback that gives the answers it was told to, in turn, and keeps what it was sent.
+
+    Where the provider gives out access tokens, these are granted by themselves.
+    """
 
     sample: Sample
     answers: list[tuple[int, str, Mapping[str, str]]] = field(default_factory=list)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
-    """Each request's method, path with query, and JSON body."""
+    """Each request's method, path with query, and body: JSON, or the fields of a form."""
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    grant_path: str = ""
+    """Where access tokens are asked for, if anywhere."""
+    grant: tuple[int, Any] = (200, {"access_token": "granted", "token_type": "Bearer", "expires_in": 3600})
+    """The answer there: its status, and its body as for `says`."""
+    granted: list[tuple[str, str, Any]] = field(default_factory=list)
+    """Each request for a token, as in `asked`."""
     connector: Connector = field(init=False)
 
     def says(self, status: int, body: Any = "", **headers: str) -> None:
-        """Give this answer next: a text as it stands, anything else as JSON."""
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.answers.append((status, text, {name.replace("_", "-"): value for name, value in headers.items()}))
+        """Give this answer next: a text as it stands, anything else as JSON. `_` in a header's name is `-`."""
+        self.answers.append((status, _text(body), {name.replace("_", "-"): value for name, value in headers.items()}))
 
-    def replays(self, *names: str, **changes: Any) -> None:
-        """Give documented answers, in turn, with some of their fields changed."""
+    def replays(self, *names: str, **changes: Any) -> dict[str, Any]:
+        """Give documented answers, in turn, with some of their fields changed; the last one's sample."""
+        assert names
         for name in names:
             documented = self.sample(name)
             body = documented["answer"]
             self.says(documented["status"], {**body, **changes} if changes else body)
+        return documented
+
+    def altered(self, code: str = "", *, live: bool = False, **credentials: str) -> Connector:
+        """The connector of another account here: of another code, in live mode, or with some other credentials."""
+        account, facts = self.connector.account, self.connector.facts
+        account = replace(
+            account, code=facts.codes[code] if code else account.code, live=live,
+            credentials={**account.credentials, **credentials},
+        )  # fmt: skip
+        return type(self.connector)(account, self.connector.http)
 
     def admits(self, request: web.Request) -> None:
-        """What must hold for every request, such as its credentials; fails the test otherwise."""
+        """What must hold for every request but those for tokens, such as its credentials; fails the test otherwise."""
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request with what was told next."""
-        self.admits(request)
         content = await request.read()
-        self.asked.append((request.method, request.path_qs, json.loads(content) if content else None))
+        asked = (request.method, request.path_qs, read_sent(content, request.headers))
+        if self.grant_path and request.path == self.grant_path:
+            self.granted.append(asked)
+            status, grant = self.grant
+            return web.Response(status=status, text=_text(grant), content_type="application/json")
+        self.admits(request)
+        self.asked.append(asked)
         self.headers.append(dict(request.headers))
+        self.bodies.append(content)
         status, text, headers = self.answers.pop(0)
         return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+
+
+def _text(body: Any) -> str:
+    return body if isinstance(body, str) else json.dumps(body)
 
 
 @asynccontextmanager
