@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, Paid
-from paymux.connectors.provider_http import ProviderHttp
-from paymux.money import Money
+from paymux.connectors.contract import Checkout, Paid
 from tests.connectors import scripted as base
 from tests.connectors import till as tills
 from tests.connectors.till import KEY, ONE, TWO
@@ -77,37 +73,22 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
 
 
 class Scripted(base.Scripted):
-    """Paymob with answers that a test decides; access tokens are granted by themselves."""
+    """Paymob with answers that a test decides."""
 
     def admits(self, request: web.Request) -> None:
         asking = request.path == INQUIRY or request.path.startswith("/api/acceptance/transactions/")
         assert request.headers.get("Authorization") == ("Bearer granted" if asking else SECRET)
 
-    async def answer(self, request: web.Request) -> web.Response:
-        if request.path == "/api/auth/tokens":
-            assert await request.json() == {"api_key": CREDENTIALS["api_key"]}
-            return web.json_response({"token": "granted", "profile": {"id": 106}}, status=201)
-        return await super().answer(request)
-
     def checkout(self, **changes: Any) -> Checkout:
         """The checkout of the sample's order."""
-        checkout = Checkout(
-            session="690898", reference="phe4sjw11q-11212-221", total=Money(Decimal("20"), "EGP"), auto_capture=True,
-            get_token=False, country="EG", locale="ar_EG", expires_at=datetime(2026, 12, 1, tzinfo=UTC), order_id="ord_1",
-        )  # fmt: skip
-        return replace(checkout, **changes)
-
-    def altered(self, **changes: Any) -> Connector:
-        """The connector of an account that differs: `live`, or some of its credentials."""
-        account: Account = self.connector.account
-        own = {name: value for name, value in changes.items() if name in CREDENTIALS}
-        account = replace(
-            account, credentials={**account.credentials, **own}, live=bool(changes.get("live", account.live))
-        )
-        return type(self.connector)(account, ProviderHttp(self.connector.http.client))
+        ours = {"reference": "phe4sjw11q-11212-221", "locale": "ar_EG"}
+        return tills.checkout_of("690898", "20.00", "EGP", "EG", **ours, **changes)
 
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with base.served(Scripted(sample), "PAYMOB_EG", CREDENTIALS) as server:
+    granting = Scripted(
+        sample, grant_path="/api/auth/tokens", grant=(201, {"token": "granted", "profile": {"id": 106}})
+    )
+    async with base.served(granting, "PAYMOB_EG", CREDENTIALS) as server:
         yield server

@@ -195,6 +195,7 @@ async def test_the_documented_transaction_is_paid(scripted: Scripted) -> None:
 async def test_once_it_is_known_the_payment_is_asked_for_by_its_own_id(scripted: Scripted) -> None:
     scripted.replays("transaction")
     assert isinstance(await scripted.connector.fetch(scripted.checkout(payment_id="574588")), Paid)
+    assert scripted.granted == [("POST", "/api/auth/tokens", {"api_key": CREDENTIALS["api_key"]})]
     assert scripted.asked == [("GET", "/api/acceptance/transactions/574588", None)]
 
 
