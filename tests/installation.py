@@ -292,7 +292,7 @@ class Merchant:
         return await self.post(f"/orders/{reference}/refund", body)
 
 
-class _Form(HTMLParser):
+class Form(HTMLParser):
     """The form of a page that posts itself on to the provider."""
 
     def __init__(self) -> None:
@@ -334,7 +334,7 @@ class Shopper:
                 url = str(URL(url).join(URL(answer.headers["Location"])))
                 answer = await self.installation.call("GET", url)
                 continue
-            form = _Form()
+            form = Form()
             form.feed(answer.body if isinstance(answer.body, str) else "")
             assert answer.status == 200, (answer.status, answer.body)
             if form.action:
@@ -347,7 +347,7 @@ class Shopper:
                 answer = await self.installation.call("GET", url)  # the waiting page goes on by itself
         raise AssertionError(f"no checkout page was reached: {answer.status} {answer.body}")
 
-    async def _posts(self, form: _Form) -> Answer:
+    async def _posts(self, form: Form) -> Answer:
         try:
             return await self.installation.call("POST", form.action, data=form.fields)
         except aiohttp.ClientError as lost:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,6 +42,8 @@ class Inbox:
 
     url: str
     received: list[tuple[str, Mapping[str, str], Mapping[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    """Path and query of each, as it was called."""
 
 
 @dataclass
@@ -147,9 +150,13 @@ class Counter:
         ]
 
 
-@pytest.fixture
-async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
-    """Makes the counter of a connector by its name: `counter = await counter_of("afterpay")`."""
+@asynccontextmanager
+async def counters(store: Path, patience: float = 0.8) -> AsyncIterator[Callable[[str], Awaitable[Counter]]]:
+    """Makes the counter of a connector by its name, over a store in a file: `counter = await make("afterpay")`.
+
+    A call may take `patience` seconds. Each counter has a sandbox, a clock and an inbox of its own; all of them are
+    closed at the end.
+    """
     runners: list[web.AppRunner] = []
     clients: list[Overheard] = []
 
@@ -164,9 +171,9 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
 
     async def make(name: str) -> Counter:
         port = free_port()
-        settings = Settings(sandbox_port=port, home=tmp_path, sandbox_hold=1.5, sandbox_slow=0.1)
+        settings = Settings(sandbox_port=port, home=store.parent, sandbox_hold=1.5, sandbox_slow=0.1)
         provider = all_providers()[name]
-        sandbox = Sandbox(settings, SandboxStore(tmp_path / "witness.db"), Clock(movable=False), found={name: provider})
+        sandbox = Sandbox(settings, SandboxStore(store), Clock(movable=False), found={name: provider})
         runner = web.AppRunner(sandbox.app(), shutdown_timeout=0.1)
         runners.append(runner)
         await runner.setup()
@@ -178,16 +185,26 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
         async def keep(request: web.Request) -> web.Response:
             headers = {name.lower(): value for name, value in request.headers.items()}
             inbox.received.append((request.method, headers, dict(request.query), await request.read()))
+            inbox.paths.append(request.path_qs)
             return web.json_response({"received": True})
 
         inbox_app.router.add_route("*", "/{path:.*}", keep)
         inbox.url = await serve(inbox_app) + "/provider-events/pac_1"
-        client = Overheard(connect=1.0, total=0.8)
+        client = Overheard(connect=max(1.0, patience), total=patience)
         clients.append(client)
         return Counter(provider, sandbox, settings.sandbox_base_url, client, inbox)
 
-    yield make
-    for client in clients:
-        await client.close()
-    for runner in reversed(runners):
-        await runner.cleanup()
+    try:
+        yield make
+    finally:
+        for client in clients:
+            await client.close()
+        for runner in reversed(runners):
+            await runner.cleanup()
+
+
+@pytest.fixture
+async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
+    """Makes the counter of a connector by its name: `counter = await counter_of("afterpay")`."""
+    async with counters(tmp_path / "witness.db") as make:
+        yield make
