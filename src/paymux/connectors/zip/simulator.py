@@ -132,9 +132,9 @@ class ZipSimulator(Simulator):
     async def _tokenise(self, request: web.Request, body: Any) -> web.Response:
         async def make() -> dict[str, Any]:
             case = self._of(string(body.get("authority"), "value"))
-            if case.status != "approved" or not ((case.data["features"] or {}).get("tokenisation") or {}).get(
-                "required"
-            ):
+            asked = ((case.data["features"] or {}).get("tokenisation") or {}).get("required")
+            # Zip makes tokens in Australia only.
+            if case.status != "approved" or not asked or not case.id.startswith("au-"):
                 raise ApiError(402, "invalid_state", "The checkout was not approved for tokenisation")
             value = self.token(20)
             self.desk.store.keep_note(self.name, f"token:{value}", case.id)
