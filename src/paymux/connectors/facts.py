@@ -56,7 +56,7 @@ class CodeFacts(_Facts):
     hosts: dict[str, Host] = Field(default_factory=dict, description="Hosts that differ from the provider's.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed for this code.")
     settings: dict[str, str] = Field(default_factory=dict, description="Whatever else differs by code.")
-    lacks: tuple[Literal["deferred_capture", "sale", "token", "charge_token"], ...] = Field(
+    lacks: tuple[Literal["deferred_capture", "sale", "token", "charge_token", "cancel"], ...] = Field(
         (), description="What the provider can do, but not for this code."
     )
     missing: str = Field(
@@ -107,6 +107,16 @@ class Capabilities(_Facts):
             if part and not whole:
                 raise ValueError("a capability is declared without the one that it builds on")
         return self
+
+
+_BUILT_ON = {
+    "partial_capture": "deferred_capture",
+    "multiple_captures": "deferred_capture",
+    "void": "deferred_capture",
+    "partial_void": "deferred_capture",
+    "charge_token": "token",
+}
+"""What goes with what a code lacks: no authorisation stays open where nothing is captured later."""
 
 
 class Idempotent(_Facts):
@@ -195,6 +205,13 @@ class Proof(_Facts):
     codes: tuple[str, ...] = Field((), description="The codes that it is about; empty: all of the provider's.")
 
 
+class Withheld(_Facts):
+    """Capabilities that connector and simulator show, and that are not offered all the same, with the reason why."""
+
+    what: tuple[str, ...] = Field(min_length=1, description="Their names in `capabilities`, where they are false.")
+    why: str = Field(min_length=20)
+
+
 class Retired(_Facts):
     """The provider has closed: works in the sandbox, not offered in live mode."""
 
@@ -236,6 +253,7 @@ class ProviderFacts(_Facts):
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
     @model_validator(mode="after")
     def _named(self) -> ProviderFacts:
@@ -245,7 +263,20 @@ class ProviderFacts(_Facts):
             raise ValueError(f"a proof names codes that are not here: {', '.join(sorted(unknown))}")
         if not self.fallback and (served := [code for code, facts in named.items() if facts.missing]):
             raise ValueError(f"missing is for a fallback's codes only, not for {', '.join(sorted(served))}")
+        for name in self.held_back:
+            if getattr(self.capabilities, name, True):
+                raise ValueError(f"{name} is withheld, and is no capability or declared all the same")
         return self
+
+    def able(self, code: CodeFacts) -> frozenset[str]:
+        """The capabilities claimed for a code: the provider's, less what the code lacks and what builds on that."""
+        names = (name for name in Capabilities.model_fields if getattr(self.capabilities, name))
+        return frozenset(name for name in names if not {name, _BUILT_ON.get(name)} & set(code.lacks))
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """The capabilities that are not offered though they are there, each with the reason."""
+        return {name: held.why for held in self.withheld for name in held.what}
 
     @cached_property
     def secret_fields(self) -> frozenset[str]:

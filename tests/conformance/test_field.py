@@ -1,0 +1,129 @@
+"""What connectors do is what their facts claim and what the documents say: tried by the field-probe, and the probe itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from paymux.connectors import registry
+from paymux.connectors.facts import CodeFacts
+from paymux.connectors.registry import all_providers
+from tests.conformance import throw_away
+from tests.conformance.field import places
+from tests.conformance.field_probe import KEPT, field_of
+from tests.conformance.findings import differences, groups
+
+Change = tuple[str, str, str]
+"""In which file of the throw-away connector, and which text becomes which."""
+
+
+@pytest.mark.parametrize("name", sorted(all_providers()))
+async def test_a_connector_does_what_it_claims_and_what_the_documents_tell_of_it(name: str) -> None:
+    found = await field_of(name)
+    assert differences(all_providers()[name].facts, found) == []
+    assert groups(found) == json.loads(KEPT.read_text()).get(name), "run `make docs` and commit what it writes"
+
+
+@pytest.mark.parametrize("code", sorted(registry.all_codes()))
+def test_a_code_is_tried_in_each_of_its_countries_and_currencies(code: str) -> None:
+    facts = registry.all_codes()[code][1]
+    tried = places(facts)
+    assert {place.country for place in tried} >= set(facts.countries)
+    assert {place.currency for place in tried} >= set(facts.currencies)
+    assert len(tried) == len(set(tried)) > 0
+
+
+def test_a_code_of_any_currency_is_tried_with_two_decimals_with_none_and_with_three() -> None:
+    assert [str(place) for place in places(CodeFacts(title="Any"))] == ["DE/EUR", "JP/JPY", "KW/KWD"]
+
+
+@pytest.fixture
+def paperpay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Adds the throw-away connector, changed; its name."""
+
+    def add(*changes: Change) -> str:
+        folder = throw_away.write(tmp_path)
+        for file, old, new in changes:
+            text = (folder / file).read_text()
+            assert old in text
+            (folder / file).write_text(text.replace(old, new))
+        monkeypatch.setattr(registry, "_extra", (*registry._extra, folder))
+        return folder.name
+
+    return add
+
+
+async def said(name: str) -> list[str]:
+    """The differences of a connector of one code in one place."""
+    sentences = differences(all_providers()[name].facts, await field_of(name))
+    where = " (PAPERPAY_NZ NZ/NZD)"
+    assert all(sentence.endswith(where) for sentence in sentences)
+    return [sentence.removesuffix(where) for sentence in sentences]
+
+
+async def test_a_connector_that_does_what_it_claims_has_no_differences(paperpay: Callable[..., str]) -> None:
+    assert await said(paperpay()) == []
+
+
+TOO_MUCH_TAKEN = ('"sum": move.amount.text}', '"sum": checkout.total.text if kind == "capture" else move.amount.text}')
+CASES: dict[str, tuple[Sequence[Change], list[str]]] = {
+    "a claim without a method": (
+        [("provider.toml", "status = true", "status = true\nvoid = true")],
+        ["it claims void: not built"],
+    ),
+    "a method without a claim": (
+        [("provider.toml", "multiple_captures = true\n", "")],
+        ["it does multiple_captures, and does not claim it"],
+    ),
+    "a part that takes the whole": (
+        [("connector.py", *TOO_MUCH_TAKEN)],
+        ["it claims multiple_captures: otherwise", "it claims partial_capture: otherwise"],
+    ),
+    "movements that are told of and not made": (
+        [("simulator.py", 'self.save(case, (made["kind"], Decimal(made["sum"]), made["id"]))', "self.save(case)")],
+        [f"it claims {name}: otherwise" for name in
+         ("deferred_capture", "multiple_captures", "multiple_refunds", "partial_capture", "partial_refund", "refund")],
+    ),
+    "a refusal": (
+        [("simulator.py", 'if case.status != "paid":', 'if body["kind"] == "refund":')],
+        [f"it claims {name}: refused" for name in ("multiple_refunds", "partial_refund", "refund")],
+    ),
+    "a state that denies the payment": (
+        [("connector.py", "captured=captured, refunded", "captured=captured + 1, refunded")],
+        ["it claims status: otherwise"],
+    ),
+    "a code that lacks what it can": (
+        [("provider.toml", 'required = ["customer.email"]', 'required = ["customer.email"]\nlacks = ["deferred_capture"]')],
+        [f"it does {name}, and does not claim it" for name in
+         ("deferred_capture", "multiple_captures", "partial_capture")],
+    ),
+    "a capability withheld that is not there": (
+        [("provider.toml", "[idempotent]", '[[withheld]]\nwhat = ["cancel"]\nwhy = "nobody has asked for it so far"\n\n[idempotent]')],
+        ["it withholds cancel, which it cannot do"],
+    ),
+    "events that never come": (
+        [("provider.toml", 'kind = "none"\nset_up = "none"', 'kind = "signed"\nset_up = "per order"')],
+        ["it claims events proved, and it is none", "it claims events.set_up per order, and it is none"],
+    ),
+    "a return that is not signed": (
+        [("provider.toml", 'confidence = "B"', 'confidence = "B"\nsigned_return = true')],
+        ["it claims signed_return True, and it is False"],
+    ),
+    "a payment that is there at once": (
+        [("provider.toml", 'confidence = "B"', 'confidence = "B"\nsettles_later = true')],
+        ["it claims settles_later True, and it is False"],
+    ),
+    "money taken from a shopper who declined": (
+        [("simulator.py", '{"approve": "paid", "cancel"', '{"approve": "paid", "decline": "paid", "cancel"')],
+        ["decline: authorize 100.00, capture 100.00"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_false_claim_is_found(case: str, paperpay: Callable[..., str]) -> None:
+    changes, found = CASES[case]
+    assert await said(paperpay(*changes)) == found
