@@ -1,0 +1,1 @@
+"""Aplazo, in Mexico: the connector, its facts and its simulator."""

@@ -1,0 +1,269 @@
+"""Opening a loan at Aplazo, the shopper's return, how a loan stands, and closing it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from paymux.connectors.contract import Ask, Cancelled, Item, NotThere, Paid, Pending, Redirect, Refused
+from paymux.money import Money
+from paymux.platform.http import NotSent, Unclear
+from tests.connectors import scripted as base
+from tests.connectors.aplazo.conftest import CART, KEY, Scripted, Till, sample
+
+RETURN = "https://paymux.example/return/otk_1"
+SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
+STATUS = sample("status")["answer"]
+ANOTHER = "7f3e2a90-1c44-4f7e-9a57-2f4a3f1f6f02"
+
+
+async def test_what_is_sent_names_a_cart_of_its_own_and_pesos(scripted: Scripted, till: Till) -> None:
+    scripted.replays("loan")
+    goods = Item(name="Screws", quantity=300, unit_price=Decimal("0.335"), total=Decimal("100.50"), sku="S-9")
+    order = till.counter.order(
+        "APLAZO_MX", "118.55", items=(goods,), shipping=Decimal("20.05"), tax=Decimal("3.00"), discount=Decimal(5)
+    )
+    opened = await scripted.connector.create_checkout(order, KEY)
+    assert isinstance(opened, Redirect)
+    assert (opened.url, opened.session, opened.state) == (
+        "https://checkout.aplazo.net/main/1f0b7c52", CART, {"loan": "155789"},
+    )  # fmt: skip
+    assert scripted.granted == [sample("access_token")["request"]]
+    ((method, path, sent),) = scripted.asked
+    assert (method, path) == ("POST", "/api/loan")
+    assert sent == {
+        "totalPrice": 118.55,
+        "shopId": "2639",
+        "cartId": CART,
+        "successUrl": f"{RETURN}?via=success",
+        "errorUrl": f"{RETURN}?via=failure",
+        "cartUrl": f"{RETURN}?via=cancel",
+        "webHookUrl": order.events_url,
+        "buyer": {
+            "addressLine": "1 High Street", "email": "ada@shop.example", "firstName": "Ada", "lastName": "Byron",
+            "phone": "+61400000000", "postalCode": "2000",
+        },
+        "products": [
+            {"id": "S-9", "title": "Screws", "description": "Screws", "imageUrl": "", "count": 300, "price": 100.50}
+        ],
+        "shipping": {"price": 20.05, "title": "delivery"},
+        "taxes": {"price": 3.00, "title": "Tax"},
+        "discount": {"price": 5.00, "title": "Discount"},
+    }  # fmt: skip
+    documented = sample("loan")["request"]
+    assert sent.keys() >= documented.keys()
+    assert sent["buyer"].keys() == documented["buyer"].keys()
+    assert sent["products"][0].keys() == documented["products"][0].keys()
+
+
+async def test_each_loan_is_opened_with_an_access_token_of_its_own(scripted: Scripted, till: Till) -> None:
+    for key in (KEY, ANOTHER):
+        scripted.replays("loan")
+        await scripted.connector.create_checkout(till.counter.order("APLAZO_MX"), key)
+    assert len(scripted.granted) == len({sent["cartId"] for _, _, sent in scripted.asked}) == 2
+    assert scripted.headers[0]["Authorization"] != scripted.headers[1]["Authorization"]
+
+
+@pytest.mark.parametrize("url", ["", "javascript:alert(1)"])
+async def test_a_loan_without_a_page_is_unclear(scripted: Scripted, till: Till, url: str) -> None:
+    scripted.replays("loan", url=url)
+    with pytest.raises(Unclear, match="address"):
+        await scripted.connector.create_checkout(till.counter.order("APLAZO_MX"), KEY)
+
+
+async def test_a_loan_that_is_refused_is_told_in_aplazos_words(till: Till) -> None:
+    order = replace(till.counter.order("APLAZO_MX"), return_url="http://shop.example/back")
+    with pytest.raises(Refused, match=r"successUrl must be a URL \(400\)") as no:
+        await till.connector.create_checkout(order, KEY)
+    assert no.value.code == "400"
+
+
+async def test_a_lost_answer_to_a_create_is_unclear_and_the_next_try_is_another_cart(till: Till) -> None:
+    await till.counter.order_fault("create", "error_after")
+    order = till.counter.order("APLAZO_MX")
+    with pytest.raises(Unclear):
+        await till.connector.create_checkout(order, ANOTHER)
+    opened, checkout = await till.opens()
+    await till.counter.shopper(opened.url, "approve")
+    assert isinstance(await till.connector.fetch(checkout), Paid)
+    assert till.rows() == SALE
+
+
+# -- credentials ------------------------------------------------------------------------------
+
+
+async def test_credentials_are_checked_by_an_access_token(till: Till) -> None:
+    assert "access token" in await till.connector.check()
+
+
+@pytest.mark.parametrize("wrong", [{"merchant_id": "1"}, {"api_token": "wrong"}])
+async def test_wrong_credentials_are_named(till: Till, wrong: dict[str, str]) -> None:
+    connector = till.counter.connector("APLAZO_MX", **wrong)
+    for call in (connector.check(), connector.create_checkout(till.counter.order("APLAZO_MX"), KEY)):
+        with pytest.raises(Refused, match=r"no access to this merchant ID with this API token: Not Found \(404\)"):
+            await call
+    with pytest.raises(Refused, match="Unauthorized"):
+        await connector.fetch(till.checkout())
+
+
+async def test_the_documented_refusal_of_credentials_is_read(refusing: base.Scripted) -> None:
+    documented = sample("access_token")["unknown"]
+    refusing.says(documented["status"], documented["answer"])
+    with pytest.raises(Refused, match="merchant ID"):
+        await refusing.connector.check()
+
+
+@pytest.mark.parametrize("merchant", ["", "shop", "12a", "١٢"])
+async def test_a_merchant_id_that_is_no_number_is_named_before_anything_is_sent(till: Till, merchant: str) -> None:
+    with pytest.raises(Refused, match="credential merchant_id"):
+        await till.counter.connector("APLAZO_MX", merchant_id=merchant).check()
+
+
+@pytest.mark.parametrize(("status", "said"), [(500, {}), (200, {}), (200, "<html>"), (429, {})])
+async def test_without_an_access_token_no_loan_was_opened(
+    refusing: base.Scripted, till: Till, status: int, said: Any
+) -> None:
+    refusing.says(status, said)
+    with pytest.raises(NotSent):
+        await refusing.connector.create_checkout(till.counter.order("APLAZO_MX"), KEY)
+    assert [path for _, path, _ in refusing.asked] == ["/api/auth"]
+
+
+# -- the return -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hint"),
+    [
+        ("approve", Ask(completed=True)), ("pending", Ask(completed=True)), ("cancel", Ask(left=True)),
+        ("decline", Ask()), ("error", Ask()),
+    ],
+)  # fmt: skip
+async def test_the_return_is_only_a_hint(till: Till, outcome: str, hint: Ask) -> None:
+    checkout, query = await till.decides(outcome)
+    assert till.connector.read_return(query, checkout) == hint
+
+
+# -- how it stands ----------------------------------------------------------------------------
+
+
+async def test_the_documented_status_is_a_payment(scripted: Scripted, till: Till) -> None:
+    scripted.says(200, STATUS)
+    paid = await scripted.connector.fetch(till.checkout())
+    assert scripted.asked == [("GET", f"/api/pos/loan/{CART}", None)]
+    assert isinstance(paid, Paid)
+    assert (paid.session, paid.reference, paid.payment_id) == (None, None, "162536")
+    assert (paid.total, paid.captured, paid.refunded) == (Money(Decimal(1300), "MXN"), Decimal(1300), None)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("OUTSTANDING", Paid), ("ACTIVO", Paid), ("ACTIVE", Paid), ("Activo", Paid), ("CANCELLED", Cancelled),
+        ("CANCELADO", Cancelled), ("NO CONFIRMADO", Pending), ("New", Pending), ("DEVUELTO", Pending),
+        ("INACTIVO", Pending),
+    ],
+)  # fmt: skip
+async def test_every_documented_status_is_read_and_any_other_is_pending(
+    scripted: Scripted, till: Till, word: str, kind: type
+) -> None:
+    scripted.says(200, [STATUS[0] | {"status": word}])
+    assert type(await scripted.connector.fetch(till.checkout())) is kind
+
+
+async def test_of_several_loans_only_the_one_that_was_opened_counts(scripted: Scripted, till: Till) -> None:
+    other = STATUS[0] | {"loanId": 1}
+    scripted.says(200, [other, STATUS[0] | {"status": "NO CONFIRMADO"}])
+    assert isinstance(await scripted.connector.fetch(till.checkout()), Pending)
+    scripted.says(200, [other])
+    assert isinstance(await scripted.connector.fetch(till.checkout()), Pending)
+
+
+async def test_where_no_loan_was_named_at_opening_the_carts_paid_one_counts(scripted: Scripted, till: Till) -> None:
+    cancelled = STATUS[0] | {"loanId": 1, "status": "CANCELLED"}
+    scripted.says(200, [cancelled, STATUS[0]])
+    paid = await scripted.connector.fetch(till.checkout(state={"loan": ""}))
+    assert isinstance(paid, Paid)
+    assert paid.payment_id == "162536"
+    scripted.says(200, [cancelled])
+    assert isinstance(await scripted.connector.fetch(till.checkout(state={})), Cancelled)
+
+
+async def test_a_loan_without_an_amount_names_none(scripted: Scripted, till: Till) -> None:
+    scripted.says(200, [{"loanId": 162536, "status": "OUTSTANDING"}])
+    paid = await scripted.connector.fetch(till.checkout())
+    assert isinstance(paid, Paid)
+    assert (paid.total, paid.captured) == (None, None)
+
+
+async def test_a_cart_without_loans_is_asked_about_again_and_an_unknown_one_is_not_there(
+    scripted: Scripted, till: Till
+) -> None:
+    scripted.says(200, [])
+    assert isinstance(await scripted.connector.fetch(till.checkout()), Pending)
+    with pytest.raises(NotThere, match="Cart not found"):
+        await till.connector.fetch(till.checkout())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"), [("approve", Paid), ("cancel", Pending), ("decline", Pending), ("pending", Pending)]
+)
+async def test_a_loan_stands_as_the_shopper_left_it(till: Till, outcome: str, kind: type) -> None:
+    checkout, _ = await till.decides(outcome)
+    assert type(await till.connector.fetch(checkout)) is kind
+    assert till.rows() == (SALE if kind is Paid else [])
+
+
+@pytest.mark.parametrize(
+    "said", ["<html>", {}, [{"loanId": 1}], [{"status": "OUTSTANDING"}], [STATUS[0] | {"totalAmount": "NaN"}]]
+)
+async def test_an_answer_that_makes_no_sense_is_unclear(scripted: Scripted, till: Till, said: Any) -> None:
+    scripted.says(200, said)
+    with pytest.raises(Unclear):
+        await scripted.connector.fetch(till.checkout())
+
+
+# -- closing ----------------------------------------------------------------------------------
+
+
+async def test_the_documented_cancel_closes_a_loan(scripted: Scripted, till: Till) -> None:
+    documented = sample("cancelled")
+    scripted.replays("cancelled")
+    await scripted.connector.cancel_checkout(till.checkout(session=documented["request"]["cartId"]))
+    ((method, path, sent),) = scripted.asked
+    assert (method, path) == ("POST", "/api/pos/loan/cancel")
+    assert sent.keys() == documented["request"].keys()
+    assert (sent["cartId"], sent["totalAmount"]) == (documented["request"]["cartId"], 1300)
+
+
+@pytest.mark.parametrize("outcome", ["decline", "cancel"])
+async def test_an_unpaid_loan_is_closed_once_and_for_all(till: Till, outcome: str) -> None:
+    checkout, _ = await till.decides(outcome)
+    await till.connector.cancel_checkout(checkout)
+    await till.connector.cancel_checkout(checkout)
+    assert isinstance(await till.connector.fetch(checkout), Cancelled)
+    assert till.rows() == []
+
+
+async def test_a_loan_whose_cancel_got_no_answer_is_closed_by_the_next_try(till: Till) -> None:
+    _, checkout = await till.opens()
+    await till.counter.order_fault("cancel", "error_after")
+    with pytest.raises(Unclear):
+        await till.connector.cancel_checkout(checkout)
+    await till.connector.cancel_checkout(checkout)
+
+
+async def test_a_loan_that_is_paid_can_not_be_closed(till: Till) -> None:
+    checkout, _ = await till.decides("approve")
+    with pytest.raises(Refused, match="OUTSTANDING"):
+        await till.connector.cancel_checkout(checkout)
+    assert till.rows() == SALE
+
+
+async def test_a_cancel_that_cancelled_nothing_is_unclear(scripted: Scripted, till: Till) -> None:
+    scripted.replays("cancelled", status="OUTSTANDING")
+    with pytest.raises(Unclear, match="OUTSTANDING"):
+        await scripted.connector.cancel_checkout(till.checkout())
