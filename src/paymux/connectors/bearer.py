@@ -47,7 +47,7 @@ class Bearer:
         """As `ProviderHttp.send`. A 401 means that nothing was done, so it is tried once more with a new token."""
         answer = await self._send(method, url, headers, request)
         if answer.status == 401:
-            self._tokens.pop(self._key, None)
+            self.forget()
             answer = await self._send(method, url, headers, request)
         return answer
 
@@ -56,6 +56,10 @@ class Bearer:
     ) -> Answer:
         sent = {**(headers or {}), "Authorization": f"Bearer {await self.token()}"}
         return await self._http.send(method, url, headers=sent, **request)
+
+    def forget(self) -> None:
+        """Drop the token, which the provider refused: the next call fetches another one. For who sends by himself."""
+        self._tokens.pop(self._key, None)
 
     async def token(self) -> str:
         """The token in force; one caller fetches it, the others wait for him."""

@@ -1,0 +1,1 @@
+"""humm in the United Kingdom: the connector, its facts and its simulator."""
