@@ -8,14 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from paymux.connectors.contract import Checkout, OrderToPay, Redirect
+from paymux.connectors.contract import Checkout, OrderToPay
 from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY, ONE, THREE, TWO
+from tests.connectors.till import KEY, ONE, TWO
 
-__all__ = ["KEY", "ONE", "THREE", "TWO"]
+__all__ = ["KEY", "ONE", "TWO"]
 
 CREDENTIALS = {
     "account_id": "0014L00000Nt0tP", "client_id": "3MVG9lKcPoNINVB", "client_secret": "1955279925675241571",
@@ -33,15 +32,9 @@ class Till(tills.Till):
     code: str = "HUMM_UK"
     currency: str = "GBP"
 
-    def order(self, amount: str = "100.00", phone: str = "+44 7700 900123", **changes: Any) -> OrderToPay:
-        made: OrderToPay = self.counter.order(self.code, amount, **changes)
+    def order(self, amount: str = "", phone: str = "+44 7700 900123", **changes: Any) -> OrderToPay:
+        made = super().order(amount or "100.00", **changes)
         return replace(made, customer=replace(made.customer, phone=phone), billing=replace(made.billing, phone=""))
-
-    async def opens(self, amount: str = "100.00", **changes: Any) -> tuple[Redirect, Checkout]:
-        order = self.order(amount, **changes)
-        opened = await self.connector.create_checkout(order, KEY)
-        assert isinstance(opened, Redirect)
-        return opened, self.counter.checkout(order, opened)
 
     async def pays(self, amount: str = "100.00") -> Checkout:
         """Have the shopper pay: the checkout as the core keeps it then."""
@@ -86,15 +79,6 @@ class Scripted(base.Scripted):
         self.says(
             200, {**self.sample("token_granted")["answer"], "access_token": token, "instance_url": instance or own}
         )
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer one request; of a form its fields are kept."""
-        if request.content_type != "application/x-www-form-urlencoded":
-            return await super().answer(request)
-        self.asked.append((request.method, request.path_qs, dict(await request.post())))
-        self.headers.append(dict(request.headers))
-        status, text, _ = self.answers.pop(0)
-        return web.Response(status=status, text=text, content_type="application/json")
 
 
 @pytest.fixture
