@@ -47,6 +47,8 @@ class Scripted:
     """Each request's method, path with query, and body: JSON, or the fields of a form."""
     headers: list[Mapping[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    authorization: str = ""
+    """The header that every request but those for tokens must have, if any."""
     grant_path: str = ""
     """Where access tokens are asked for, if anywhere."""
     grant: tuple[int, Any] = (200, {"access_token": "granted", "token_type": "Bearer", "expires_in": 3600})
@@ -79,6 +81,7 @@ class Scripted:
 
     def admits(self, request: web.Request) -> None:
         """What must hold for every request but those for tokens, such as its credentials; fails the test otherwise."""
+        assert request.headers.get("Authorization", "") == self.authorization or not self.authorization
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request with what was told next."""

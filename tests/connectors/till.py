@@ -52,6 +52,8 @@ class Till:
     code: str
     currency: str = ""
     """Of this till's orders, if not the code's first."""
+    usual: str = "100.00"
+    """The amount of an order of which a story tells none."""
 
     @property
     def connector(self) -> Connector:
@@ -71,41 +73,42 @@ class Till:
     def money(self, amount: str) -> Money:
         return Money(Decimal(amount), self.currency or self.counter.currency(self.code))
 
-    def order(self, amount: str = "100.00", **changes: Any) -> OrderToPay:
+    def order(self, amount: str = "", **changes: Any) -> OrderToPay:
         """A plain order that the code accepts."""
+        amount = amount or self.usual
         order: OrderToPay = self.counter.order(self.code, amount, **{"total": self.money(amount), **changes})
         return order
 
-    async def opens(self, amount: str = "100.00", key: str = KEY, **changes: Any) -> tuple[Redirect, Checkout]:
+    async def opens(self, amount: str = "", key: str = KEY, **changes: Any) -> tuple[Redirect, Checkout]:
         """Open an order."""
         order = self.order(amount, **changes)
         opened = await self.connector.create_checkout(order, key)
         assert isinstance(opened, Redirect)
         return opened, self.counter.checkout(order, opened)
 
-    async def decides(self, outcome: str, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
+    async def decides(self, outcome: str, amount: str = "", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
         """Open an order and have the shopper decide; the checkout, and the query that he comes back with."""
         opened, checkout = await self.opens(amount, **changes)
         return checkout, await self.counter.shopper(opened.url, outcome)
 
-    async def decided(self, outcome: str = "approve", amount: str = "100.00", **changes: Any) -> Checkout:
+    async def decided(self, outcome: str = "approve", amount: str = "", **changes: Any) -> Checkout:
         """Open an order and have the shopper decide."""
         checkout, _ = await self.decides(outcome, amount, **changes)
         return checkout
 
-    async def confirmed(self, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Paid]:
+    async def confirmed(self, amount: str = "", **changes: Any) -> tuple[Checkout, Paid]:
         """Have the shopper agree, and confirm the order; the checkout with its payment, and what the confirm told."""
         checkout = await self.decided("approve", amount, **changes)
         paid = await self.connector.confirm(checkout, KEY)
         assert isinstance(paid, Paid)
         return replace(checkout, payment_id=paid.payment_id), paid
 
-    async def confirms(self, amount: str = "100.00", **changes: Any) -> Checkout:
+    async def confirms(self, amount: str = "", **changes: Any) -> Checkout:
         """Have the shopper agree, and confirm the order."""
         checkout, _ = await self.confirmed(amount, **changes)
         return checkout
 
-    async def holds(self, amount: str = "100.00", **changes: Any) -> Checkout:
+    async def holds(self, amount: str = "", **changes: Any) -> Checkout:
         """An order of which everything is authorised and nothing captured."""
         return await self.confirms(amount, auto_capture=False, **changes)
 
@@ -115,20 +118,20 @@ class Till:
         assert isinstance(report, Paid)
         return report
 
-    def move(self, amount: str, key: str = ONE, open: str = "100.00", **more: Any) -> Move:
+    def move(self, amount: str, key: str = ONE, open: str = "", **more: Any) -> Move:
         """A claimed capture, void or refund."""
-        move: Move = self.counter.move(self.money(amount), key, open, **more)
+        move: Move = self.counter.move(self.money(amount), key, open or self.usual, **more)
         return move
 
     async def tries(
-        self, verb: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00", **more: Any
+        self, verb: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "", **more: Any
     ) -> MoveResult:
         """Capture, void or refund, whatever comes of it."""
         done: MoveResult = await getattr(self.connector, verb)(checkout, self.move(amount, key, open, **more))
         return done
 
     async def moves(
-        self, verb: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00", **more: Any
+        self, verb: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "", **more: Any
     ) -> Moved:
         """Capture, void or refund."""
         done = await self.tries(verb, checkout, amount, key, open, **more)

@@ -10,7 +10,9 @@ import pytest
 
 from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.affirm.conftest import KEY, Scripted, Till, sample
+from tests.connectors.affirm.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 async def test_what_is_sent_names_the_shop_the_order_and_cents(scripted: Scripted, till: Till) -> None:

@@ -58,7 +58,7 @@ def test_an_event_that_names_no_checkout_cannot_be_read(till: Till, body: bytes)
 
 async def test_the_simulators_events_are_signed_as_the_connector_expects(till: Till) -> None:
     checkout, _ = await till.decides("approve")
-    sent = await till.told()
+    sent = (await till.events())[0]
     till.connector.verify_event(sent)
     reading = till.connector.read_event(sent)
     assert reading.session == checkout.session

@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Cancelled, Declined, Expired, MoveKind, NotThere, Paid, Pending, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.affirm.conftest import KEY, ONE, THREE, TWO, Scripted, Till, sample
+from tests.connectors.affirm.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE, THREE, TWO
 
 HELD = ("authorize", Decimal(100))
 
@@ -119,20 +121,20 @@ async def test_a_capture_of_another_amount_than_asked_is_unclear(scripted: Scrip
 
 
 async def test_parts_are_captured_and_the_rest_is_voided(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     await till.moves("capture", checkout, "40.00", ONE)
     await till.moves("capture", checkout, "25.00", TWO, open="60.00", captured="40.00", first=False)
     await till.moves("void", checkout, "35.00", THREE, open="35.00", captured="65.00")
     assert till.rows() == [
         HELD, ("capture", Decimal(40)), ("capture", Decimal(25)), ("void", Decimal(35)),
     ]  # fmt: skip
-    paid = await till.stands(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.voided, paid.expired) == (Decimal(65), Decimal(35), Decimal(0))
     assert [move.key for move in paid.moves or ()] == [ONE, TWO, THREE]
 
 
 async def test_without_split_capture_a_whole_order_is_captured_and_a_part_refused(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     await till.call("POST", "/sandbox/split-capture", {"id": checkout.session, "enabled": False})
     with pytest.raises(Refused, match="unequal to authorization hold amount"):
         await till.moves("capture", checkout, "40.00", ONE)
@@ -141,7 +143,7 @@ async def test_without_split_capture_a_whole_order_is_captured_and_a_part_refuse
 
 
 async def test_more_than_was_authorised_is_refused(till: Till, scripted: Scripted) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     with pytest.raises(Refused, match="greater than the total capturable balance"):
         await till.moves("capture", checkout, "100.01", ONE)
     scripted.replays("error_over_capture")
@@ -161,7 +163,7 @@ async def test_while_the_first_request_still_runs_a_repeat_is_unclear(scripted: 
 @pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
 @pytest.mark.parametrize("kind", ["capture", "void", "refund"])
 async def test_a_movement_without_an_answer_is_sent_again_and_made_once(till: Till, kind: str, fault: str) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     if kind == "refund":
         await till.moves("capture", checkout, "100.00", TWO)
     before = len(till.rows())
@@ -173,13 +175,13 @@ async def test_a_movement_without_an_answer_is_sent_again_and_made_once(till: Ti
 
 
 async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     await till.moves("capture", checkout, "100.00", THREE)
     await till.moves("refund", checkout, "40.00", ONE)
     await till.call("POST", "/sandbox/provider-refund", {"id": checkout.session, "amount": "10"})
     with pytest.raises(Refused, match="greater than the remaining"):
         await till.moves("refund", checkout, "50.01", TWO, open="60.00")
-    paid = await till.stands(checkout)
+    paid = await till.paid_now(checkout)
     assert paid.refunded == 50
     assert [(move.key, move.amount) for move in paid.moves or ()] == [
         (THREE, Decimal(100)), (ONE, Decimal(40)), (None, Decimal(10)),
@@ -187,10 +189,10 @@ async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
 
 
 async def test_what_is_not_captured_in_time_has_expired(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     await till.moves("capture", checkout, "40.00", ONE)
     till.passes(days=31)
-    paid = await till.stands(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.expired) == (Decimal(40), Decimal(60))
     with pytest.raises(Refused, match="auth_expired"):
         await till.moves("capture", replace(checkout), "60.00", TWO, open="60.00", first=False)

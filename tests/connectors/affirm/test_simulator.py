@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.affirm.conftest import ONE, Till
+from tests.connectors.affirm.conftest import Till
+from tests.connectors.till import ONE
 
 PLACE = {"line1": "325 Pacific Ave", "city": "San Francisco", "state": "CA", "zipcode": "94112", "country": "USA"}
 ORDER: dict[str, Any] = {
@@ -60,7 +61,7 @@ async def test_a_checkout_is_authorised_once_and_only_when_it_was_confirmed(till
 
 
 async def test_events_are_shown_only_when_they_are_asked_for(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     path = f"/api/v1/transactions/{checkout.payment_id}"
     assert "events" not in (await till.call("GET", path))[1]
     assert [e["type"] for e in (await till.call("GET", f"{path}?expand=events"))[1]["events"]] == ["auth"]

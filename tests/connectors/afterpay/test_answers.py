@@ -13,8 +13,10 @@ import pytest
 from paymux.connectors.contract import Checkout, Declined, Moved, MoveKind, MoveStatus, Paid, Pending, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.afterpay.conftest import KEY, Scripted, sample
+from tests.connectors.afterpay.conftest import sample
 from tests.connectors.conftest import Counter
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 NOW = datetime(2024, 3, 11, tzinfo=UTC)
 ONE = {
@@ -63,8 +65,7 @@ def event(type: str, amount: str, id: str = "e1", **more: Any) -> dict[str, Any]
 
 
 async def test_the_documented_capture_in_full_is_a_sale(scripted: Scripted) -> None:
-    documented = sample("payment_captured")
-    scripted.says(documented["status"], documented["answer"])
+    documented = scripted.replays("payment_captured")
     paid = await scripted.connector.confirm(checkout_for(documented["answer"]), KEY)
     assert scripted.asked == [("POST", "/v2/payments/capture", documented["request"])]
     assert isinstance(paid, Paid)
@@ -73,8 +74,7 @@ async def test_the_documented_capture_in_full_is_a_sale(scripted: Scripted) -> N
 
 
 async def test_the_documented_auth_is_open_until_its_event_expires(scripted: Scripted) -> None:
-    documented = sample("payment_authorised")
-    scripted.says(documented["status"], documented["answer"])
+    documented = scripted.replays("payment_authorised")
     paid = await scripted.connector.confirm(checkout_for(documented["answer"], auto_capture=False), KEY)
     assert scripted.asked == [("POST", "/v2/payments/auth", {"requestId": KEY, **documented["request"]})]
     assert isinstance(paid, Paid)
@@ -92,8 +92,7 @@ async def test_the_documented_decline_and_the_unconfirmed_shopper(scripted: Scri
 
 
 async def test_the_documented_refund_names_its_id(scripted: Scripted) -> None:
-    documented = sample("refund_created")
-    scripted.says(documented["status"], documented["answer"])
+    documented = scripted.replays("refund_created")
     move = Counter.move(Money(Decimal(10), "USD"), documented["request"]["requestId"], "37.00")
     done = await scripted.connector.refund(checkout_for(payment(), payment_id="300000016189"), move)
     assert scripted.asked == [("POST", "/v2/payments/300000016189/refund", documented["request"])]

@@ -11,7 +11,7 @@ import pytest
 from paymux.connectors.contract import Checkout, Moved, MoveKind, NotThere, Paid, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.afterpay.conftest import KEY, Till
+from tests.connectors.till import KEY, Till
 
 ONE, TWO, THREE = (f"0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f7f0{n}" for n in (1, 2, 3))
 ZERO = Decimal(0)
@@ -41,7 +41,7 @@ def rows(till: Till) -> list[tuple[str, Decimal]]:
 
 
 async def test_an_authorisation_is_captured_in_parts_and_the_rest_given_back(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     first = await moves(till, "capture", checkout, "30.00", ONE)
     second = await moves(till, "capture", checkout, "20.50", TWO, "70.00")
     rest = await moves(till, "void", checkout, "49.50", THREE, "49.50")
@@ -57,7 +57,7 @@ async def test_an_authorisation_is_captured_in_parts_and_the_rest_given_back(til
 
 
 async def test_a_whole_authorisation_is_voided_and_can_no_more_be_captured(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     await moves(till, "void", checkout, "100.00", ONE)
     paid = await paid_now(till, checkout)
     assert (paid.captured, paid.voided) == (ZERO, Decimal("100.00"))
@@ -68,7 +68,7 @@ async def test_a_whole_authorisation_is_voided_and_can_no_more_be_captured(till:
 
 
 async def test_a_part_is_voided_and_the_rest_captured(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     await moves(till, "void", checkout, "40.00", ONE)
     await moves(till, "capture", checkout, "60.00", TWO, "60.00")
     paid = await paid_now(till, checkout)
@@ -76,7 +76,7 @@ async def test_a_part_is_voided_and_the_rest_captured(till: Till) -> None:
 
 
 async def test_a_sale_is_refunded_in_parts_with_its_keys_echoed(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     first = await moves(till, "refund", checkout, "10.00", ONE)
     second = await moves(till, "refund", checkout, "10.00", TWO, "90.00")
     paid = await paid_now(till, checkout)
@@ -87,7 +87,7 @@ async def test_a_sale_is_refunded_in_parts_with_its_keys_echoed(till: Till) -> N
 
 
 async def test_a_void_is_not_taken_for_a_refund_even_of_the_same_amount(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     await moves(till, "capture", checkout, "50.00", ONE)
     await moves(till, "void", checkout, "50.00", TWO, "50.00")
     assert (await paid_now(till, checkout)).refunded == 0
@@ -98,7 +98,7 @@ async def test_a_void_is_not_taken_for_a_refund_even_of_the_same_amount(till: Ti
 
 
 async def test_a_refund_made_in_the_portal_is_told_apart_from_a_void_and_has_no_key(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     await moves(till, "capture", checkout, "50.00", ONE)
     await moves(till, "void", checkout, "50.00", TWO, "50.00")
     till.passes(hours=1)
@@ -112,7 +112,7 @@ async def test_a_refund_made_in_the_portal_is_told_apart_from_a_void_and_has_no_
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 async def test_a_repeat_with_its_key_moves_nothing_twice(till: Till, verb: str) -> None:
-    checkout = await till.pays(auto_capture=verb == "refund")
+    checkout = await till.confirms(auto_capture=verb == "refund")
     first = await moves(till, verb, checkout, "40.00", ONE)
     assert (await moves(till, verb, checkout, "40.00", ONE)).provider_id == first.provider_id
     assert [kind for kind, _ in rows(till)].count(verb) == 1
@@ -123,7 +123,7 @@ async def test_a_repeat_with_its_key_moves_nothing_twice(till: Till, verb: str) 
 async def test_a_lost_move_is_unclear_then_seen_by_the_poll_and_may_be_repeated(
     till: Till, verb: str, fault: str
 ) -> None:
-    checkout = await till.pays(auto_capture=verb == "refund")
+    checkout = await till.confirms(auto_capture=verb == "refund")
     await till.counter.order_fault(verb, fault)
     with pytest.raises(Unclear):
         await moves(till, verb, checkout, "40.00", ONE)
@@ -138,7 +138,7 @@ async def test_a_lost_move_is_unclear_then_seen_by_the_poll_and_may_be_repeated(
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 async def test_more_than_is_left_is_refused_and_moves_nothing(till: Till, verb: str) -> None:
-    checkout = await till.pays(auto_capture=verb == "refund")
+    checkout = await till.confirms(auto_capture=verb == "refund")
     before = till.counter.ledger()
     with pytest.raises(Refused) as no:
         await moves(till, verb, checkout, "100.01", ONE)
@@ -150,14 +150,14 @@ async def test_more_than_is_left_is_refused_and_moves_nothing(till: Till, verb: 
 
 
 async def test_nothing_is_refunded_before_it_is_captured(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     with pytest.raises(Refused) as no:
         await moves(till, "refund", checkout, "1.00", ONE)
     assert no.value.code == "precondition_failed"
 
 
 async def test_a_sale_can_not_be_captured_or_voided_again(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     for verb in ("capture", "void"):
         with pytest.raises(Refused) as no:
             await moves(till, verb, checkout, "1.00", ONE)
@@ -165,14 +165,14 @@ async def test_a_sale_can_not_be_captured_or_voided_again(till: Till) -> None:
 
 
 async def test_less_than_afterpays_least_capture_is_refused(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     with pytest.raises(Refused) as no:
         await moves(till, "capture", checkout, "0.99", ONE)
     assert no.value.code == "invalid_amount"
 
 
 async def test_moves_of_another_currency_or_an_unknown_payment_are_refused(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     other: Any = till.counter.move(Money(Decimal(1), "USD"), ONE, "100.00")
     with pytest.raises(Refused):
         await till.connector.capture(checkout, other)
@@ -181,7 +181,7 @@ async def test_moves_of_another_currency_or_an_unknown_payment_are_refused(till:
 
 
 async def test_an_authorisation_that_ran_out_is_reported_as_expired(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     await moves(till, "capture", checkout, "30.00", ONE)
     till.passes(days=13, seconds=1)
     paid = await paid_now(till, checkout)
@@ -192,7 +192,7 @@ async def test_an_authorisation_that_ran_out_is_reported_as_expired(till: Till) 
 
 
 async def test_an_authorisation_of_which_nothing_was_captured_expires_whole(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     till.passes(days=13, seconds=1)
     assert (await paid_now(till, checkout)).expired == Decimal("100.00")
     with pytest.raises(Refused) as no:
@@ -201,7 +201,7 @@ async def test_an_authorisation_of_which_nothing_was_captured_expires_whole(till
 
 
 async def test_a_refund_after_120_days_is_refused(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     till.passes(days=121)
     with pytest.raises(Refused) as no:
         await moves(till, "refund", checkout, "10.00", KEY)
@@ -209,7 +209,7 @@ async def test_a_refund_after_120_days_is_refused(till: Till) -> None:
 
 
 async def test_a_restarted_simulator_remembers_what_moved(till: Till) -> None:
-    checkout = await till.pays(auto_capture=False)
+    checkout = await till.confirms(auto_capture=False)
     first = await moves(till, "capture", checkout, "30.00", ONE)
     simulators = till.counter.sandbox.simulators
     old = simulators["afterpay"]

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.afterpay.conftest import Till
+from tests.connectors.till import Till
 
 AUTH = aiohttp.encode_basic_auth("60032000", "sandbox-afterpay-secret")
 MONEY = {"amount": "20.00", "currency": "AUD"}
@@ -75,7 +75,7 @@ async def test_bodies_that_are_no_json_are_refused(till: Till) -> None:
 
 
 async def test_a_token_authorised_once_can_neither_be_captured_in_full_nor_authorised_again(till: Till) -> None:
-    paid = await till.pays(auto_capture=False)
+    paid = await till.confirms(auto_capture=False)
     for verb in ("capture", "auth"):
         status, error = await call(till, "POST", f"/v2/payments/{verb}", {"token": paid.session, "requestId": "new"})
         assert (status, error["errorCode"]) == (402, "invalid_token")
@@ -83,7 +83,7 @@ async def test_a_token_authorised_once_can_neither_be_captured_in_full_nor_autho
 
 
 async def test_the_payments_own_id_is_no_checkout_token(till: Till) -> None:
-    paid = await till.pays()
+    paid = await till.confirms()
     assert (await call(till, "GET", f"/v2/payments/token:{paid.payment_id}"))[0] == 404
     assert (await call(till, "GET", f"/v2/payments/{paid.session}"))[0] == 404
     status, error = await call(till, "POST", "/v2/payments/auth", {"token": paid.payment_id})
@@ -91,7 +91,7 @@ async def test_the_payments_own_id_is_no_checkout_token(till: Till) -> None:
 
 
 async def test_a_refund_without_a_merchant_reference_is_not_idempotent(till: Till) -> None:
-    paid = await till.pays()
+    paid = await till.confirms()
     body = {"requestId": "r-1", "amount": {"amount": "10.00", "currency": "AUD"}}
     for _ in range(2):
         assert (await call(till, "POST", f"/v2/payments/{paid.payment_id}/refund", body))[0] == 201
@@ -99,7 +99,7 @@ async def test_a_refund_without_a_merchant_reference_is_not_idempotent(till: Til
 
 
 async def test_a_void_without_an_amount_gives_back_all_that_is_open(till: Till) -> None:
-    paid = await till.pays(auto_capture=False)
+    paid = await till.confirms(auto_capture=False)
     status, answer = await call(till, "POST", f"/v2/payments/{paid.payment_id}/void", {"requestId": "v-1"})
     assert (status, answer["paymentState"], answer["openToCaptureAmount"]["amount"]) == (201, "VOIDED", "0.00")
     assert [event["type"] for event in answer["events"]] == ["AUTH_APPROVED", "VOIDED"]
@@ -107,7 +107,7 @@ async def test_a_void_without_an_amount_gives_back_all_that_is_open(till: Till) 
 
 
 async def test_a_portal_refund_above_what_is_left_is_refused(till: Till) -> None:
-    paid = await till.pays()
+    paid = await till.confirms()
     assert await till.post("/sandbox/provider-refund", id=paid.payment_id, amount="100.01") == 422
     assert await till.post("/sandbox/provider-refund", id="1", amount="1.00") == 404
     assert await till.post("/sandbox/tamper", id="1", amount="1.00") == 404

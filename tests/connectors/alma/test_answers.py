@@ -12,8 +12,10 @@ import pytest
 from paymux.connectors.contract import Cancelled, Checkout, Expired, Moved, NotThere, Paid, Pending, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.alma.conftest import ONE, Scripted, sample
+from tests.connectors.alma.conftest import sample
 from tests.connectors.conftest import Counter
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE
 
 PAYMENT = sample("payment_created")["answer"]
 CHECKOUT = Checkout(

@@ -11,7 +11,9 @@ import pytest
 from paymux.connectors.contract import Ask, Cancelled, Expired, Item, NotThere, Paid, Pending, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.alma.conftest import KEY, Scripted, Till, sample
+from tests.connectors.alma.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 async def test_a_shopper_who_pays_his_first_instalment_has_made_a_sale_in_full(till: Till) -> None:
@@ -26,7 +28,7 @@ async def test_a_shopper_who_pays_his_first_instalment_has_made_a_sale_in_full(t
 
 
 async def test_a_payment_in_one_instalment_is_paid_at_once(till: Till) -> None:
-    _, opened, checkout = await till.opens(additional_data={"installmentsCount": 1, "deferredDays": 15})
+    opened, checkout = await till.opens(additional_data={"installmentsCount": 1, "deferredDays": 15})
     await till.counter.shopper(opened.url, "approve")
     paid = await till.paid_now(checkout)
     assert paid.raw is not None
@@ -114,7 +116,7 @@ async def test_the_return_is_a_hint_and_the_payment_tells(
 
 
 async def test_a_payment_that_nobody_made_expires(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     till.passes(hours=23)
     assert isinstance(await till.connector.fetch(checkout), Pending)
     till.passes(hours=2)
@@ -122,7 +124,7 @@ async def test_a_payment_that_nobody_made_expires(till: Till) -> None:
 
 
 async def test_a_cancelled_payment_can_not_be_made_any_more(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     await till.counter.shopper(opened.url, "approve")
     assert isinstance(await till.connector.fetch(checkout), Cancelled)
@@ -130,7 +132,7 @@ async def test_a_cancelled_payment_can_not_be_made_any_more(till: Till) -> None:
 
 
 async def test_cancelling_again_does_no_harm_and_a_paid_one_is_refused(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     await till.connector.cancel_checkout(checkout)
     with pytest.raises(Refused):
@@ -138,7 +140,7 @@ async def test_cancelling_again_does_no_harm_and_a_paid_one_is_refused(till: Til
 
 
 async def test_a_payment_that_alma_does_not_know_is_not_there(till: Till) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     unknown = till.counter.checkout(till.counter.order("ALMA"), opened, session="payment_other")
     for call in (till.connector.fetch(unknown), till.connector.cancel_checkout(unknown)):
         with pytest.raises(NotThere):

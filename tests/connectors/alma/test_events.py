@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from paymux.connectors.contract import EventReading, Forged, Incoming
-from tests.connectors.alma.conftest import Scripted, Till, sample
+from tests.connectors.alma.conftest import Till, sample
+from tests.connectors.scripted import Scripted
 
 NAMED = sample("event_ipn")["query"]["pid"]
 SIGNATURE = "ccdda72ee1e7393b051996e837e11dfff8a404e7e7800d5d5a3f2f8109bc3710"

@@ -8,15 +8,16 @@ import pytest
 
 from paymux.connectors.contract import Refused
 from paymux.platform.http import Unclear
-from tests.connectors.alma.conftest import ONE, TWO, Till
+from tests.connectors.alma.conftest import Till
+from tests.connectors.till import ONE, TWO
 
 
 async def test_a_payment_is_refunded_in_parts_and_no_more(till: Till) -> None:
     checkout = await till.pays()
-    first = await till.refunds(checkout, "40.00", ONE)
-    second = await till.refunds(checkout, "60.00", TWO, "60.00")
+    first = await till.moves("refund", checkout, "40.00", ONE)
+    second = await till.moves("refund", checkout, "60.00", TWO, "60.00")
     with pytest.raises(Refused):
-        await till.refunds(checkout, "0.01", "three")
+        await till.moves("refund", checkout, "0.01", "three")
     paid = await till.paid_now(checkout)
     assert (paid.captured, paid.refunded) == (Decimal(100), Decimal(100))
     assert [(move.key, move.amount, move.provider_id) for move in paid.moves or ()] == [
@@ -31,7 +32,7 @@ async def test_a_lost_refund_is_unclear_and_shows_in_the_payment_with_its_key(ti
     checkout = await till.pays()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(Unclear):
-        await till.refunds(checkout, "40.00", ONE)
+        await till.moves("refund", checkout, "40.00", ONE)
     assert [(move.key, move.amount) for move in (await till.paid_now(checkout)).moves or ()] == [(ONE, Decimal(40))]
 
 
@@ -40,7 +41,7 @@ async def test_a_refund_that_never_came_does_not_show(till: Till, fault: str) ->
     checkout = await till.pays()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(Unclear):
-        await till.refunds(checkout, "40.00", ONE)
+        await till.moves("refund", checkout, "40.00", ONE)
     assert (await till.paid_now(checkout)).moves == ()
 
 
@@ -56,20 +57,20 @@ async def test_a_refund_in_the_dashboard_is_listed_without_a_key(till: Till) -> 
 async def test_a_payment_that_was_not_made_can_not_be_refunded(till: Till, outcome: str) -> None:
     checkout, _ = await till.decides(outcome)
     with pytest.raises(Refused):
-        await till.refunds(checkout, "1.00")
+        await till.moves("refund", checkout, "1.00")
     assert till.rows() == []
 
 
 async def test_an_amount_below_a_cent_is_refused_before_anything_is_sent(till: Till) -> None:
     checkout = await till.pays()
     with pytest.raises(Refused, match="whole number of minor units"):
-        await till.refunds(checkout, "1.001")
+        await till.moves("refund", checkout, "1.001")
     assert till.rows()[-1][0] == "capture"
 
 
 async def test_a_restarted_simulator_remembers_what_moved(till: Till) -> None:
     checkout = await till.pays()
-    await till.refunds(checkout, "40.00")
+    await till.moves("refund", checkout, "40.00")
     simulators = till.counter.sandbox.simulators
     simulators["alma"] = type(simulators["alma"])(simulators["alma"].desk)
     assert (await till.paid_now(checkout)).refunded == 40

@@ -2,106 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, Moved, OrderToPay, Paid, Redirect
-from paymux.connectors.provider_http import ProviderHttp
-from paymux.connectors.registry import all_providers
-from paymux.money import Money
-from paymux.platform.http import HttpClient
+from paymux.connectors.contract import Checkout
+from tests.connectors import till as tills
+from tests.connectors.scripted import Scripted, samples_of, served
+from tests.connectors.till import checkout_of
 
-LAYBUY = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "laybuy"
-KEY = "0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f6f01"
-ONE, TWO = (f"0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f7f0{n}" for n in (1, 2))
 TOKEN = "frOilqUU0DboUCiyRtnzH1VdBXnrj7kD39NWhgsD"
+CREDENTIALS = {"merchant_id": "100059", "api_key": "sandbox-laybuy-key"}
 # printf '100059:sandbox-laybuy-key' | openssl base64
 BASIC = "Basic MTAwMDU5OnNhbmRib3gtbGF5YnV5LWtleQ=="
 
-
-def sample(name: str) -> dict[str, Any]:
-    """A documented request or answer."""
-    content: dict[str, Any] = json.loads((LAYBUY / "samples" / f"{name}.json").read_text())
-    assert content["source"]
-    return content
+sample = samples_of("laybuy")
 
 
 @dataclass
-class Till:
+class Till(tills.Till):
     """One order's way through Laybuy's simulator."""
 
-    counter: Any
     code: str = "LAYBUY_NZ"
-
-    @property
-    def connector(self) -> Connector:
-        connector: Connector = self.counter.connector(self.code)
-        return connector
-
-    @staticmethod
-    def money(amount: str) -> Money:
-        return Money(Decimal(amount), "NZD")
-
-    async def opens(self, amount: str = "100.00", **changes: Any) -> tuple[OrderToPay, Redirect, Checkout]:
-        """Open an order."""
-        order = self.counter.order(self.code, amount, **changes)
-        opened = await self.connector.create_checkout(order, KEY)
-        assert isinstance(opened, Redirect)
-        return order, opened, self.counter.checkout(order, opened)
-
-    async def decides(self, outcome: str, amount: str = "100.00") -> tuple[Checkout, Mapping[str, str]]:
-        """Open an order and have the shopper decide; the checkout and the query that he comes back with."""
-        _, opened, checkout = await self.opens(amount)
-        return checkout, await self.counter.shopper(opened.url, outcome)
-
-    async def pays(self, amount: str = "100.00") -> Checkout:
-        """Have the shopper agree, and confirm the order."""
-        checkout, _ = await self.decides("approve", amount)
-        paid = await self.connector.confirm(checkout, KEY)
-        assert isinstance(paid, Paid)
-        return replace(checkout, payment_id=paid.payment_id)
-
-    async def refunds(self, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00") -> Moved:
-        done = await self.connector.refund(checkout, self.counter.move(self.money(amount), key, open))
-        assert isinstance(done, Moved)
-        return done
-
-    async def paid_now(self, checkout: Checkout) -> Paid:
-        """What the poll tells of a confirmed order."""
-        report = await self.connector.fetch(checkout)
-        assert isinstance(report, Paid)
-        return report
 
     def checkout(self, **changes: Any) -> Checkout:
         """A checkout of the documented token and reference."""
-        order = self.counter.order(self.code, "79.95")
-        return Checkout(
-            session=TOKEN, reference="1728950142", total=order.total, auto_capture=True, get_token=False, country="NZ",
-            locale="en_NZ", expires_at=order.expires_at, order_id=order.id, **changes,
-        )  # fmt: skip
-
-    def rows(self) -> list[tuple[str, Decimal]]:
-        """What moved at Laybuy."""
-        return [(kind, amount) for kind, amount, _ in self.counter.ledger()]
-
-    def passes(self, **time: float) -> None:
-        """Let time pass for the simulator."""
-        self.counter.sandbox.clock.offset += timedelta(**time)
+        return checkout_of(TOKEN, "79.95", "NZD", "NZ", reference="1728950142", **changes)
 
     async def call(self, method: str, path: str, body: Any = None, who: str = BASIC) -> tuple[int, Any]:
         """Call Laybuy's API, or the sandbox's own routes, by plain HTTP."""
-        url, headers = f"{self.counter.base_url}/laybuy{path}", {"Authorization": who}
-        async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
+        return await self.request(method, path, body, Authorization=who)
 
 
 @pytest.fixture
@@ -109,46 +41,7 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("laybuy"))
 
 
-@dataclass
-class Scripted:
-    """A server on loopback that gives the answers it was told to, in turn, and keeps what it was sent."""
-
-    connector: Connector = field(init=False)
-    answers: list[tuple[int, str]] = field(default_factory=list)
-    asked: list[tuple[str, str, Any]] = field(default_factory=list)
-
-    def says(self, status: int, body: Any) -> None:
-        self.answers.append((status, body if isinstance(body, str) else json.dumps(body)))
-
-    def replays(self, *names: str) -> None:
-        """Give documented answers, in turn."""
-        for name in names:
-            documented = sample(name)
-            self.says(documented["status"], documented["answer"])
-
-    async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == BASIC
-        content = await request.read()
-        self.asked.append((request.method, request.path_qs, json.loads(content) if content else None))
-        status, text = self.answers.pop(0)
-        return web.Response(status=status, text=text, content_type="application/json")
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    server, app = Scripted(), web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider, client = all_providers()["laybuy"], HttpClient(connect=1.0, total=5.0)
-    account = Account(
-        code=provider.facts.codes["LAYBUY_NZ"],
-        facts=provider.facts,
-        credentials={"merchant_id": "100059", "api_key": "sandbox-laybuy-key"},
-        hosts={"api": f"http://127.0.0.1:{runner.addresses[0][1]}"},
-    )
-    server.connector = provider.connector(account, ProviderHttp(client))
-    yield server
-    await client.close()
-    await runner.cleanup()
+    async with served(Scripted(sample, authorization=BASIC), "LAYBUY_NZ", CREDENTIALS) as server:
+        yield server

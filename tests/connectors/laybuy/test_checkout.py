@@ -23,7 +23,9 @@ from paymux.connectors.contract import (
     Refused,
 )
 from paymux.platform.http import Unclear
-from tests.connectors.laybuy.conftest import KEY, TOKEN, Scripted, Till, sample
+from tests.connectors.laybuy.conftest import TOKEN, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 def documented(till: Till) -> OrderToPay:
@@ -140,7 +142,7 @@ async def test_an_order_that_is_not_confirmed_is_not_paid(till: Till, outcome: s
 
 
 async def test_an_order_that_nobody_agrees_to_expires(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     till.passes(hours=3)
     assert isinstance(await till.connector.fetch(checkout), Expired)
 
@@ -154,7 +156,7 @@ async def test_an_order_that_laybuy_does_not_know_is_not_there(till: Till) -> No
 
 
 async def test_a_cancelled_order_is_not_paid_any_more_and_cancelling_again_does_no_harm(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     await till.connector.cancel_checkout(checkout)
     await till.counter.shopper(opened.url, "approve")

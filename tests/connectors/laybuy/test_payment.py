@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Declined, MoveKind, NotThere, Paid, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.laybuy.conftest import KEY, ONE, TOKEN, TWO, Scripted, Till, sample
+from tests.connectors.laybuy.conftest import TOKEN, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE, TWO
 
 
 async def test_the_documented_confirm_is_what_is_sent(scripted: Scripted, till: Till) -> None:
@@ -28,7 +30,7 @@ async def test_what_the_shopper_agreed_to_is_paid_once_however_often_it_is_confi
 
 
 async def test_a_confirm_before_the_shopper_agreed_has_no_effect(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     assert isinstance(await till.connector.confirm(checkout, KEY), Pending)
     await till.counter.shopper(opened.url, "approve")
     assert isinstance(await till.connector.confirm(checkout, KEY), Paid)
@@ -43,7 +45,7 @@ async def test_a_confirm_after_a_refusal_tells_the_refusal(till: Till) -> None:
 
 @pytest.mark.parametrize("changed", [{"amount": "50"}, {"currency": "AUD"}])
 async def test_an_order_of_another_amount_or_currency_is_not_confirmed(till: Till, changed: dict[str, str]) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.call("POST", "/sandbox/tamper", {"id": checkout.session, **changed})
     await till.counter.shopper(opened.url, "approve")
     report = await till.connector.confirm(checkout, KEY)
@@ -63,7 +65,7 @@ async def test_a_confirm_without_an_answer_is_recovered_and_pays_once(till: Till
 
 
 async def test_long_after_a_lost_answer_the_order_is_found_though_a_repeat_is_an_error(till: Till) -> None:
-    checkout = replace(await till.pays(), payment_id=None)
+    checkout = replace(await till.confirms(), payment_id=None)
     till.passes(hours=48)
     assert isinstance(await till.connector.confirm(checkout, KEY), Paid)
     assert isinstance(await till.connector.recover_confirm(checkout, KEY), Paid)
@@ -110,12 +112,12 @@ async def test_another_order_of_the_same_reference_is_told_as_what_it_is(scripte
 
 
 async def test_parts_are_refunded_each_once_and_listed_under_our_keys(till: Till) -> None:
-    checkout = await till.pays()
-    first = await till.refunds(checkout, "40.00", ONE)
-    assert await till.refunds(checkout, "40.00", ONE) == first
-    await till.refunds(checkout, "60.00", TWO, open="60.00")
+    checkout = await till.confirms()
+    first = await till.moves("refund", checkout, "40.00", ONE)
+    assert await till.moves("refund", checkout, "40.00", ONE) == first
+    await till.moves("refund", checkout, "60.00", TWO, open="60.00")
     with pytest.raises(Refused, match="more than what is left"):
-        await till.refunds(checkout, "0.01", "another")
+        await till.moves("refund", checkout, "0.01", "another")
     assert till.rows()[2:] == [("refund", Decimal(40)), ("refund", Decimal(60))]
     paid = await till.paid_now(checkout)
     assert [(move.key, move.amount) for move in paid.moves or ()] == [(ONE, Decimal(40)), (TWO, Decimal(60))]
@@ -123,7 +125,7 @@ async def test_parts_are_refunded_each_once_and_listed_under_our_keys(till: Till
 
 
 async def test_a_refund_in_laybuys_own_pages_has_no_key_of_ours(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     await till.call("POST", "/sandbox/provider-refund", {"id": checkout.session, "amount": "30"})
     ((move),) = (await till.paid_now(checkout)).moves or ()
     assert (move.key, move.amount) == (None, Decimal(30))
@@ -152,9 +154,9 @@ async def test_an_older_orders_number_is_sent_as_a_number(scripted: Scripted, ti
 
 @pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
 async def test_a_refund_without_an_answer_is_sent_again_and_made_once(till: Till, fault: str) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(Unclear):
-        await till.refunds(checkout, "40.00", ONE)
-    await till.refunds(checkout, "40.00", ONE)
+        await till.moves("refund", checkout, "40.00", ONE)
+    await till.moves("refund", checkout, "40.00", ONE)
     assert till.rows()[2:] == [("refund", Decimal(40))]

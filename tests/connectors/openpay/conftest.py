@@ -2,60 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, Moved, OrderToPay, Paid, Redirect
-from paymux.connectors.provider_http import ProviderHttp
-from paymux.connectors.registry import all_providers
-from paymux.money import Money
-from paymux.platform.http import HttpClient
+from paymux.connectors.contract import Checkout, Redirect
+from tests.connectors import till as tills
+from tests.connectors.scripted import Scripted, samples_of, served
+from tests.connectors.till import checkout_of
 
-OPENPAY = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "openpay"
-KEY = "0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f6f01"
-ONE, TWO = (f"0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f7f0{n}" for n in (1, 2))
 PLAN = "30000000895"
+CREDENTIALS = {"auth_user": "3285", "auth_token": "sandbox-openpay-token"}
 # printf '3285:sandbox-openpay-token' | openssl base64
 BASIC = "Basic MzI4NTpzYW5kYm94LW9wZW5wYXktdG9rZW4="
 
-
-def sample(name: str) -> dict[str, Any]:
-    """A documented request, answer or return."""
-    content: dict[str, Any] = json.loads((OPENPAY / "samples" / f"{name}.json").read_text())
-    assert content["source"]
-    return content
+sample = samples_of("openpay")
 
 
 @dataclass
-class Till:
+class Till(tills.Till):
     """One order's way through Openpay's simulator."""
 
-    counter: Any
     code: str = "OPENPAY_AU"
-
-    @property
-    def connector(self) -> Connector:
-        connector: Connector = self.counter.connector(self.code)
-        return connector
-
-    @staticmethod
-    def money(amount: str) -> Money:
-        return Money(Decimal(amount), "AUD")
-
-    async def opens(self, amount: str = "100.00", **changes: Any) -> tuple[OrderToPay, Redirect, Checkout]:
-        """Open an order."""
-        order = self.counter.order(self.code, amount, **changes)
-        opened = await self.connector.create_checkout(order, KEY)
-        assert isinstance(opened, Redirect)
-        return order, opened, self.counter.checkout(order, opened)
 
     async def posts(self, opened: Redirect, form: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Post the form as a browser does: the status, and the checkout page's address."""
@@ -65,42 +36,20 @@ class Till:
         ):
             return answer.status, answer.headers.get("Location", "")
 
-    async def decides(self, outcome: str) -> tuple[Checkout, Mapping[str, str]]:
+    async def decides(self, outcome: str, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
         """Open an order, post its form and decide; the checkout and the query that the shopper comes back with."""
-        _, opened, checkout = await self.opens()
+        opened, checkout = await self.opens(amount, **changes)
         status, page = await self.posts(opened)
         assert status == 303
         return checkout, await self.counter.shopper(page, outcome)
 
-    async def pays(self) -> Checkout:
-        """Have the shopper agree, and capture the order."""
-        checkout, _ = await self.decides("approve")
-        paid = await self.connector.confirm(checkout, KEY)
-        assert isinstance(paid, Paid)
-        return replace(checkout, payment_id=paid.payment_id)
-
-    async def refunds(self, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00") -> Moved:
-        done = await self.connector.refund(checkout, self.counter.move(self.money(amount), key, open))
-        assert isinstance(done, Moved)
-        return done
-
     def checkout(self, **changes: Any) -> Checkout:
         """A checkout of the sample's plan and price."""
-        order = self.counter.order(self.code, "10.34")
-        return Checkout(
-            session=PLAN, reference="R-1001", total=order.total, auto_capture=True, get_token=False, country="AU",
-            locale="en_AU", expires_at=order.expires_at, order_id=order.id, **changes,
-        )  # fmt: skip
-
-    def rows(self) -> list[tuple[str, Decimal]]:
-        """What moved at Openpay."""
-        return [(kind, amount) for kind, amount, _ in self.counter.ledger()]
+        return checkout_of(PLAN, "10.34", "AUD", "AU", **changes)
 
     async def call(self, method: str, path: str, body: Any = None, who: str = BASIC) -> tuple[int, Any]:
         """Call Openpay's API, or the sandbox's own routes, by plain HTTP."""
-        url, headers = f"{self.counter.base_url}/openpay{path}", {"Authorization": who}
-        async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
+        return await self.request(method, path, body, Authorization=who)
 
 
 @pytest.fixture
@@ -108,46 +57,7 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("openpay"))
 
 
-@dataclass
-class Scripted:
-    """A server on loopback that gives the answers it was told to, in turn, and keeps what it was sent."""
-
-    connector: Connector = field(init=False)
-    answers: list[tuple[int, str]] = field(default_factory=list)
-    asked: list[tuple[str, str, Any]] = field(default_factory=list)
-
-    def says(self, status: int, body: Any) -> None:
-        self.answers.append((status, body if isinstance(body, str) else json.dumps(body)))
-
-    def replays(self, *names: str) -> None:
-        """Give documented answers, in turn."""
-        for name in names:
-            documented = sample(name)
-            self.says(documented["status"], documented["answer"])
-
-    async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == BASIC
-        content = await request.read()
-        self.asked.append((request.method, request.path_qs, json.loads(content) if content else None))
-        status, text = self.answers.pop(0)
-        return web.Response(status=status, text=text, content_type="application/json")
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    server, app = Scripted(), web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider, client = all_providers()["openpay"], HttpClient(connect=1.0, total=5.0)
-    account = Account(
-        code=provider.facts.codes["OPENPAY_AU"],
-        facts=provider.facts,
-        credentials={"auth_user": "3285", "auth_token": "sandbox-openpay-token"},
-        hosts={"api": f"http://127.0.0.1:{runner.addresses[0][1]}"},
-    )
-    server.connector = provider.connector(account, ProviderHttp(client))
-    yield server
-    await client.close()
-    await runner.cleanup()
+    async with served(Scripted(sample, authorization=BASIC), "OPENPAY_AU", CREDENTIALS) as server:
+        yield server

@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Approved, Ask, Cancelled, NotThere, Paid, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.openpay.conftest import KEY, PLAN, Scripted, Till, sample
+from tests.connectors.openpay.conftest import PLAN, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 async def test_the_documented_order_is_what_is_sent_and_its_form_goes_to_the_browser(

@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Cancelled, Paid, Pending, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.openpay.conftest import KEY, ONE, PLAN, TWO, Scripted, Till, sample
+from tests.connectors.openpay.conftest import PLAN, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE, TWO
 
 ORDER = f"/v1/merchant/orders/{PLAN}"
 
@@ -39,7 +41,7 @@ async def test_what_is_not_lodged_is_not_captured(till: Till, outcome: str, kind
 
 
 async def test_an_order_of_another_price_is_not_captured(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.call("POST", "/sandbox/tamper", {"id": checkout.session, "amount": "99.99"})
     await till.counter.shopper((await till.posts(opened))[1], "approve")
     with pytest.raises(Refused) as no:
@@ -93,12 +95,12 @@ async def test_a_capture_without_an_answer_is_found_or_had_no_effect(till: Till,
 
 
 async def test_parts_reduce_the_price_and_the_rest_is_a_full_refund(till: Till) -> None:
-    checkout = await till.pays()
-    await till.refunds(checkout, "40.00", ONE)
-    await till.refunds(checkout, "60.00", TWO, open="60.00")
+    checkout = await till.confirms()
+    await till.moves("refund", checkout, "40.00", ONE)
+    await till.moves("refund", checkout, "60.00", TWO, open="60.00")
     assert till.rows()[2:] == [("refund", Decimal(40)), ("refund", Decimal(60))]
     with pytest.raises(Refused, match="can not be refunded"):
-        await till.refunds(checkout, "1.00", "another")
+        await till.moves("refund", checkout, "1.00", "another")
     assert isinstance(await till.connector.fetch(checkout), Paid)
 
 

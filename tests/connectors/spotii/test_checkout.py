@@ -11,7 +11,8 @@ import pytest
 
 from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, OrderToPay, Pending, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.spotii.conftest import KEY, KEYS, REFERENCE, Scripted, Till, sample
+from tests.connectors.spotii.conftest import KEYS, REFERENCE, Scripted, Till, sample
+from tests.connectors.till import KEY
 
 
 def documented(till: Till) -> OrderToPay:
@@ -66,7 +67,7 @@ async def test_a_token_is_fetched_with_both_keys_for_each_call(scripted: Scripte
     scripted.replays("order_open", "order_open")
     for _ in range(2):
         await scripted.connector.fetch(till.checkout())
-    assert scripted.granted == [("POST", "/api/v1.0/merchant/authentication/", KEYS)] * 2
+    assert scripted.granted == [("POST", "/auth/api/v1.0/merchant/authentication/", KEYS)] * 2
 
 
 async def test_a_small_order_is_refused_in_spotiis_words(scripted: Scripted, till: Till) -> None:
@@ -135,7 +136,7 @@ async def test_an_order_that_is_not_agreed_to_has_no_word_for_it(till: Till, out
 
 
 async def test_a_captured_order_is_never_told_as_ended(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     till.passes(days=30)
     assert isinstance(await till.connector.fetch(checkout), Approved)
 

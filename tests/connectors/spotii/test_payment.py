@@ -9,7 +9,8 @@ import pytest
 
 from paymux.connectors.contract import Paid, Pending, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.spotii.conftest import KEY, ONE, REFERENCE, TWO, Scripted, Till, sample
+from tests.connectors.spotii.conftest import REFERENCE, Scripted, Till, sample
+from tests.connectors.till import KEY, ONE, TWO
 
 
 async def test_the_documented_order_is_looked_at_and_then_captured(scripted: Scripted, till: Till) -> None:
@@ -30,12 +31,12 @@ async def test_a_capture_that_names_no_amount_is_of_the_whole_order(scripted: Sc
 
 
 async def test_what_the_shopper_agreed_to_is_paid(till: Till) -> None:
-    await till.pays()
+    await till.confirms()
     assert till.rows() == [("authorize", Decimal(300)), ("capture", Decimal(300))]
 
 
 async def test_a_confirm_before_the_shopper_agreed_captures_nothing_and_a_later_one_does(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     report = await till.connector.confirm(checkout, KEY)
     assert isinstance(report, Pending)
     assert not report.completed
@@ -45,7 +46,7 @@ async def test_a_confirm_before_the_shopper_agreed_captures_nothing_and_a_later_
 
 @pytest.mark.parametrize("changed", [{"amount": "299.99"}, {"currency": "SAR"}])
 async def test_an_order_of_another_amount_or_currency_is_not_captured(till: Till, changed: dict[str, str]) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     ((_, case),) = till.counter.sandbox.store.cases(till.counter.reference)
     await till.call("POST", "/sandbox/tamper", {"id": case.id, **changed})
     await till.counter.shopper(opened.url, "approve")
@@ -116,11 +117,11 @@ async def test_a_capture_without_an_answer_is_unknown(till: Till, fault: str) ->
 
 
 async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
-    checkout = await till.pays()
-    await till.refunds(checkout, "120.00", ONE)
-    await till.refunds(checkout, "180.00", TWO, open="180.00")
+    checkout = await till.confirms()
+    await till.moves("refund", checkout, "120.00", ONE)
+    await till.moves("refund", checkout, "180.00", TWO, open="180.00")
     with pytest.raises(Refused, match="more than what is left"):
-        await till.refunds(checkout, "0.01", "another")
+        await till.moves("refund", checkout, "0.01", "another")
     assert till.rows()[2:] == [("refund", Decimal(120)), ("refund", Decimal(180))]
 
 
@@ -141,5 +142,5 @@ async def test_a_refund_of_anything_else_is_unclear(scripted: Scripted, till: Ti
 async def test_an_order_that_is_not_captured_is_not_refunded(till: Till) -> None:
     checkout, _ = await till.decides("approve")
     with pytest.raises(Refused) as no:
-        await till.refunds(checkout, "1.00")
+        await till.moves("refund", checkout, "1.00")
     assert no.value.code == "402"

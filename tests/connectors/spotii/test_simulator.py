@@ -52,8 +52,8 @@ async def test_without_a_token_that_was_granted_nothing_is_answered(till: Till) 
 
 
 async def test_a_second_checkout_of_a_reference_takes_the_place_of_the_open_one(till: Till) -> None:
-    _, first, _ = await till.opens("300.00")
-    _, second, checkout = await till.opens("300.00")
+    first, _ = await till.opens("300.00")
+    second, checkout = await till.opens("300.00")
     await till.counter.shopper(first.url, "approve")
     path, token = f"/api/v1.0/orders/{checkout.session}", await till.token()
     assert (await till.call("GET", path, token=token))[1]["capture_expiration"] is None

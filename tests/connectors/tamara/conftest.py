@@ -2,112 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, Incoming, Moved, OrderToPay, Paid, Redirect
-from paymux.connectors.provider_http import ProviderHttp
-from paymux.connectors.registry import all_providers
-from paymux.money import Money
-from paymux.platform.http import HttpClient
+from paymux.connectors.contract import Checkout
+from tests.connectors import till as tills
+from tests.connectors.scripted import Scripted, samples_of, served
 
-TAMARA = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "tamara"
-KEY = "0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f6f01"
-ONE, TWO = (f"0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f7f0{n}" for n in (1, 2))
 CURRENCIES = {"TAMARA_SA": "SAR", "TAMARA_AE": "AED"}
 CREDENTIALS = {"api_token": "t", "notification_token": "sandbox-tamara-notification-token"}
+AT_SIMULATOR = "Bearer sandbox-tamara-api-token"
 
-
-def sample(name: str) -> dict[str, Any]:
-    """A documented request, answer or event."""
-    content: dict[str, Any] = json.loads((TAMARA / "samples" / f"{name}.json").read_text())
-    assert content["source"]
-    return content
+sample = samples_of("tamara")
 
 
 @dataclass
-class Till:
+class Till(tills.Till):
     """One order's way through Tamara's simulator."""
 
-    counter: Any
     code: str = "TAMARA_SA"
-
-    @property
-    def connector(self) -> Connector:
-        connector: Connector = self.counter.connector(self.code)
-        return connector
-
-    def money(self, amount: str) -> Money:
-        return Money(Decimal(amount), CURRENCIES[self.code])
-
-    async def opens(self, amount: str = "100.00", **changes: Any) -> tuple[OrderToPay, Redirect, Checkout]:
-        """Open a checkout."""
-        order = self.counter.order(self.code, amount, **changes)
-        opened = await self.connector.create_checkout(order, KEY)
-        assert isinstance(opened, Redirect)
-        return order, opened, self.counter.checkout(order, opened)
-
-    async def decides(self, outcome: str, amount: str = "100.00") -> tuple[Checkout, Mapping[str, str]]:
-        """Open a checkout and have the shopper decide; the checkout and the query that he comes back with."""
-        _, opened, checkout = await self.opens(amount)
-        return checkout, await self.counter.shopper(opened.url, outcome)
-
-    async def authorises(self, amount: str = "100.00") -> Checkout:
-        """Have the shopper agree, and authorise the order."""
-        checkout, _ = await self.decides("approve", amount)
-        paid = await self.connector.confirm(checkout, KEY)
-        assert isinstance(paid, Paid)
-        return replace(checkout, payment_id=paid.payment_id)
 
     async def captures(self, amount: str = "100.00") -> Checkout:
         """Authorise the order and capture it."""
-        checkout = await self.authorises(amount)
+        checkout = await self.confirms(amount)
         await self.moves("capture", checkout, amount)
         return checkout
 
-    async def moves(self, verb: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00") -> Moved:
-        """Capture, void or refund."""
-        done = await getattr(self.connector, verb)(checkout, self.counter.move(self.money(amount), key, open))
-        assert isinstance(done, Moved)
-        return done
-
-    async def paid_now(self, checkout: Checkout) -> Paid:
-        """What the poll tells of a paid order."""
-        report = await self.connector.fetch(checkout)
-        assert isinstance(report, Paid)
-        return report
-
-    def rows(self) -> list[tuple[str, Decimal]]:
-        """What moved at Tamara."""
-        return [(kind, amount) for kind, amount, _ in self.counter.ledger()]
-
-    async def events(self, count: int) -> list[Incoming]:
-        """The events that the simulator sent, once so many have arrived, oldest first."""
-        async with asyncio.timeout(5):
-            while len(self.counter.inbox.received) < count:
-                await asyncio.sleep(0.02)
-        return [Incoming(method=m, headers=h, query=q, body=b) for m, h, q, b in self.counter.inbox.received]
-
-    def passes(self, **time: float) -> None:
-        """Let time pass for the simulator."""
-        self.counter.sandbox.clock.offset += timedelta(**time)
-
-    async def call(self, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+    async def call(self, method: str, path: str, body: Any = None, who: str = AT_SIMULATOR) -> tuple[int, Any]:
         """Call Tamara's API, or the sandbox's own routes, by plain HTTP."""
-        url = f"{self.counter.base_url}/tamara{path}"
-        headers = {"Authorization": token or "Bearer sandbox-tamara-api-token"}
-        async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
+        return await self.request(method, path, body, Authorization=who)
 
 
 @pytest.fixture
@@ -115,47 +41,7 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("tamara"))
 
 
-@dataclass
-class Scripted:
-    """A server on loopback that gives the answers it was told to, in turn, and keeps what it was sent."""
-
-    connector: Connector = field(init=False)
-    answers: list[tuple[int, str]] = field(default_factory=list)
-    asked: list[tuple[str, str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-
-    def says(self, status: int, body: Any) -> None:
-        self.answers.append((status, body if isinstance(body, str) else json.dumps(body)))
-
-    def replays(self, name: str) -> dict[str, Any]:
-        """Give a documented answer, and return its sample."""
-        documented = sample(name)
-        self.says(documented["status"], documented["answer"])
-        return documented
-
-    async def answer(self, request: web.Request) -> web.Response:
-        content = await request.read()
-        self.asked.append((request.method, request.path_qs, json.loads(content) if content else None))
-        self.headers.append(dict(request.headers))
-        status, text = self.answers.pop(0)
-        return web.Response(status=status, text=text, content_type="application/json")
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    server, app = Scripted(), web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider, client = all_providers()["tamara"], HttpClient(connect=1.0, total=5.0)
-    account = Account(
-        code=provider.facts.codes["TAMARA_SA"],
-        facts=provider.facts,
-        credentials=CREDENTIALS,
-        hosts={"api": f"http://127.0.0.1:{runner.addresses[0][1]}"},
-    )
-    server.connector = provider.connector(account, ProviderHttp(client))
-    yield server
-    await client.close()
-    await runner.cleanup()
+    async with served(Scripted(sample, authorization="Bearer t"), "TAMARA_SA", CREDENTIALS) as server:
+        yield server

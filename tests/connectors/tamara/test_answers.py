@@ -24,7 +24,9 @@ from paymux.connectors.contract import (
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.conftest import Counter
-from tests.connectors.tamara.conftest import KEY, ONE, Scripted, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.tamara.conftest import sample
+from tests.connectors.till import KEY, ONE
 
 SAR = {"amount": 300, "currency": "SAR"}
 ORDER = sample("order_details")["answer"]

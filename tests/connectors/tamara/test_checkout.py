@@ -11,7 +11,9 @@ from paymux.connectors.contract import Approved, Ask, Declined, Expired, Item, N
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.tamara.conftest import CURRENCIES, KEY, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.tamara.conftest import CURRENCIES, Till, sample
+from tests.connectors.till import KEY
 
 
 def test_the_facts_name_both_codes_with_their_country_and_currency() -> None:
@@ -106,7 +108,7 @@ async def test_the_return_is_a_hint_and_the_order_tells(
 
 
 async def test_a_checkout_that_nobody_paid_expires_after_half_an_hour(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     till.passes(minutes=29)
     assert isinstance(await till.connector.fetch(checkout), Pending)
     till.passes(minutes=2)
@@ -114,7 +116,7 @@ async def test_a_checkout_that_nobody_paid_expires_after_half_an_hour(till: Till
 
 
 async def test_an_order_that_tamara_does_not_know_is_not_there(till: Till) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(till.counter.checkout(till.counter.order("TAMARA_SA"), opened, session="other"))
 
@@ -132,7 +134,7 @@ async def test_authorising_makes_the_payment_and_captures_nothing(till: Till) ->
 
 
 async def test_a_second_authorise_finds_the_payment_and_makes_no_other(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     assert isinstance(await till.connector.confirm(checkout, "another-key"), Paid)
     assert till.rows() == [("authorize", Decimal("100.00"))]
 
@@ -170,7 +172,7 @@ async def test_an_authorise_that_never_came_surely_had_no_effect(till: Till, fau
 
 
 async def test_an_approved_order_that_can_not_be_authorised_is_unclear(scripted: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.says(409, {"message": "conflict"})
     scripted.says(200, {**sample("order_details")["answer"], "status": "approved"})
     with pytest.raises(Unclear):

@@ -10,7 +10,9 @@ import json
 import pytest
 
 from paymux.connectors.contract import EventReading, Forged, Incoming
-from tests.connectors.tamara.conftest import ONE, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.tamara.conftest import Till, sample
+from tests.connectors.till import ONE
 
 CLAIMS = "eyJpc3MiOiJUYW1hcmEiLCJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMzYwMH0"
 HS256 = f"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.{CLAIMS}.sjhyDUIFyBQhqwF-tjqhEZILaI9kS7RjAAspWaQVBbw"

@@ -9,7 +9,8 @@ import pytest
 
 from paymux.connectors.contract import MoveKind, Paid, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.tamara.conftest import ONE, TWO, Till
+from tests.connectors.tamara.conftest import Till
+from tests.connectors.till import ONE, TWO
 
 LOST = ["timeout_after", "error_after", "reset_after", "malformed"]
 
@@ -27,7 +28,7 @@ async def test_a_captured_order_is_refunded_in_parts_and_no_more(till: Till) -> 
 
 
 async def test_a_cancel_gives_the_whole_authorisation_back(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     done = await till.moves("void", checkout, "100.00")
     paid = await till.paid_now(checkout)
     assert (paid.captured, paid.voided) == (Decimal(0), Decimal(100))
@@ -37,7 +38,7 @@ async def test_a_cancel_gives_the_whole_authorisation_back(till: Till) -> None:
 
 @pytest.mark.parametrize("verb", ["capture", "void"])
 async def test_what_was_done_once_is_refused_and_not_done_again(till: Till, verb: str) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     await till.moves(verb, checkout, "100.00")
     before = till.rows()
     for again in ("capture", "void"):
@@ -49,7 +50,7 @@ async def test_what_was_done_once_is_refused_and_not_done_again(till: Till, verb
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 @pytest.mark.parametrize("fault", LOST)
 async def test_a_lost_move_is_unclear_and_shows_in_the_order(till: Till, verb: str, fault: str) -> None:
-    checkout = await (till.captures() if verb == "refund" else till.authorises())
+    checkout = await (till.captures() if verb == "refund" else till.confirms())
     await till.counter.order_fault(verb, fault)
     with pytest.raises(Unclear):
         await till.moves(verb, checkout, "100.00")
@@ -66,7 +67,7 @@ async def test_a_refund_in_the_partner_portal_is_listed(till: Till) -> None:
 
 
 async def test_an_authorised_order_that_tamara_lets_expire_is_no_unpaid_checkout(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.confirms()
     till.passes(days=91)
     paid = await till.paid_now(checkout)
     assert (paid.captured, paid.expired) == (Decimal(0), Decimal(100))

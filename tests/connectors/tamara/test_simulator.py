@@ -60,7 +60,7 @@ async def test_a_checkout_that_breaks_a_rule_is_refused(till: Till, path: str, v
 
 
 async def test_every_call_needs_the_token(till: Till) -> None:
-    opened = await till.authorises()
+    opened = await till.confirms()
     total = {"amount": 100, "currency": "SAR"}
     for method, path, body in (
         ("POST", "/checkout", sample("checkout_created")["request"]),
