@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Ask, Cancelled, NotThere, Paid, Pending, Refused
+from paymux.connectors.contract import Ask, Cancelled, NotThere, Paid, Pending, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
 from tests.connectors.hummuk.conftest import CALLS, KEY, Scripted, Till, sample
@@ -42,6 +42,7 @@ async def test_the_request_is_as_the_plugin_makes_it(scripted: Scripted, till: T
     expected = {**documented["request"], "orderDetails": {**documented["request"]["orderDetails"]}}
     expected["orderDetails"]["orderDescription"] = "Order R-1001"
     assert body == expected
+    assert isinstance(opened, Redirect)
     assert (opened.session, opened.url) == ("P-1001", documented["answer"]["redirectURL"])
 
 
