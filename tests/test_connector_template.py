@@ -23,8 +23,8 @@ def checkout(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src", root / "src", ignore=ignored)
     (root / "tests/connectors").mkdir(parents=True)
-    shared = [path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_")]
-    for path in (*shared, ROOT / "tests/connectors/__init__.py", ROOT / "tests/connectors/conftest.py"):
+    shared = [*(ROOT / "tests").glob("*.py"), *(ROOT / "tests/connectors").glob("*.py")]
+    for path in (path for path in shared if not path.name.startswith("test_")):
         shutil.copy(path, root / path.relative_to(ROOT))
     shutil.copy(ROOT / "pyproject.toml", root)
     return root
