@@ -34,10 +34,10 @@ test-long: .venv/dev.installed browser
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: .venv/dev.installed
-	$(BIN)/ruff check src tests bench docs/generate.py
-	$(BIN)/ruff format --check src tests bench docs/generate.py
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/ruff format --check src tests bench docs
 	$(BIN)/mypy
-	$(BIN)/mypy docs/generate.py
+	$(BIN)/mypy -m docs.generate -m docs.evidence
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
 

@@ -1,7 +1,8 @@
 """Writes what the documents take from the code: providers.md, a page per provider, the tables of settings.
 
 Run by `make docs`; `--check` writes nothing and fails when a file is stale. Everything comes from the registry
-(each connector's provider.toml) and from Settings; nothing about a single provider is known here.
+(each connector's provider.toml), from Settings, and, as to what a connector can do, from what the field-probe saw it do
+(evidence.py); nothing about a single provider is known here.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from docs.evidence import Evidence, Seen, disproved, seen
+
 from paymux.connectors.facts import Capabilities, CodeFacts, EventKind, Idempotent, ProviderFacts
-from paymux.connectors.registry import Provider, all_providers
+from paymux.connectors.registry import all_providers
 from paymux.money import plain
 from paymux.platform.settings import Settings, default_of
 
 DOCS = Path(__file__).parent
-HEAD = "<!-- Made by `make docs` from the connectors' provider.toml: change that, not this. -->\n"
+HEAD = (
+    "<!-- Made by `make docs` from the connectors' provider.toml and from what they did: change that, not this. -->\n"
+)
 MEANING = {
     "sale": "pay at once (`autoCapture` true)",
     "deferred_capture": "authorise now, capture later (`autoCapture` false)",
@@ -53,14 +58,16 @@ COLUMNS = (
     ("refund", "refund", "partial_refund"), ("token", "token", "charge_token"), ("cancel", "cancel", "cancel"),
     ("check", "check", "check"),
 )  # fmt: skip
+WORTH = {"proved": "proved", "hints": "hints", "none": ""}
 
 
 def documents() -> dict[Path, str]:
     """Every generated file with its text."""
-    found = dict(sorted(all_providers().items()))
+    known = seen()
+    found = {name: Evidence(provider, known) for name, provider in sorted(all_providers().items())}
     made = {DOCS / "providers.md": overview(found)}
-    for name, provider in found.items():
-        made[DOCS / "providers" / f"{name}.md"] = page(provider.facts)
+    for name, evidence in found.items():
+        made[DOCS / "providers" / f"{name}.md"] = page(evidence)
     made[DOCS / "operate.md"] = with_settings((DOCS / "operate.md").read_text(encoding="utf-8"))
     return made
 
@@ -68,10 +75,10 @@ def documents() -> dict[Path, str]:
 # -- the overview -----------------------------------------------------------------------------
 
 
-def overview(found: dict[str, Provider]) -> str:
+def overview(found: dict[str, Evidence]) -> str:
     """docs/providers.md."""
-    codes = [(code, provider.facts) for provider in found.values() for code in provider.facts.codes.values()]
-    own = [provider.facts for provider in found.values() if not provider.facts.fallback]
+    codes = [(code, evidence) for evidence in found.values() for code in evidence.facts.codes.values()]
+    own = [evidence.facts for evidence in found.values() if not evidence.facts.fallback]
     retired = [facts for facts in own if facts.retired]
     lines = [
         HEAD,
@@ -84,10 +91,21 @@ def overview(found: dict[str, Provider]) -> str:
         " account: the simulators are written from the sources that each page names.\n",
         "**later** authorise now and capture later, **token** for later payments, **cancel** of an unpaid checkout, **check** of the"
         " credentials: `yes`, `parts` (in parts, too; for a token: it can be charged), `whole` (not in parts), or blank for no."
-        " **events set-up**: `yes` by you in the provider's portal, `auto` by paymux, `no` there is nothing to set up.\n",
+        " **events**: `proved` by a signature or a secret, or `hints` that make paymux ask; their **set-up**: `yes` by you in the"
+        " provider's portal, `auto` by paymux, `no` there is nothing to set up.\n",
+        "What a code can do is written down from what it did. The field-probe opened, paid, captured, voided, refunded and so on with"
+        " each code at its simulator, whether that is claimed or not (only a confirm ahead of the shopper is not tried unclaimed),"
+        " and looked at what moved there; `make test` does it again, and"
+        " fails where a connector, its facts and this table differ. **proved by**: `probe` in how many countries and currencies;"
+        " `suite` the conformance suite in a whole installation, with a provider's first code; `samples` how many of the provider's"
+        " own documented requests and answers are kept; and who else judged connector and simulator: the provider's published"
+        " `specification`, its `official client`, a `signature vector` or `documented example` of its own. Each page tells more.\n",
     ]
     for title, fallback in (("Connectors of their own", False), ("By the open contract", True)):
-        lines += [f"## {title}\n", *_table([pair for pair in codes if pair[1].fallback is fallback]), ""]
+        lines += [f"## {title}\n"]
+        if fallback:
+            lines += ["Proved is the open contract, at its own simulator; of these providers themselves nothing.\n"]
+        lines += [*_table([pair for pair in codes if pair[1].facts.fallback is fallback]), ""]
     if retired:
         lines += ["## Closed\n", "They work in the sandbox, and are not offered in live mode.\n"]
         lines += [
@@ -96,40 +114,45 @@ def overview(found: dict[str, Provider]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(codes: list[tuple[CodeFacts, ProviderFacts]]) -> list[str]:
-    head = f"| code | currency | provider | confidence | {' | '.join(c[0] for c in COLUMNS)} | events set-up |"
+def _table(codes: list[tuple[CodeFacts, Evidence]]) -> list[str]:
+    able = " | ".join(column[0] for column in COLUMNS)
+    head = f"| code | currency | provider | confidence | {able} | events | set-up | proved by |"
     return [
         head, "|---" * (head.count("|") - 1) + "|",
-        *(_row(code, facts) for code, facts in sorted(codes, key=lambda pair: pair[0].code)),
+        *(_row(code, evidence) for code, evidence in sorted(codes, key=lambda pair: pair[0].code)),
     ]  # fmt: skip
 
 
-def _row(code: CodeFacts, facts: ProviderFacts) -> str:
+def _row(code: CodeFacts, evidence: Evidence) -> str:
+    facts, one = evidence.facts, evidence.of(code.code)
     cells = [
         f"`{code.code}`", ", ".join(code.currencies) or "any",
         f"[{_cell(facts.title)}](providers/{facts.name}.md){' (closed)' if facts.retired else ''}", facts.confidence,
-        *(_able(facts.capabilities, *column[1:]) for column in COLUMNS), SET_UP[facts.events.set_up],
+        *(_able(one, facts, *column[1:]) for column in COLUMNS),
+        WORTH[one.events] if one else "", SET_UP[one.set_up] if one else "", evidence.short(code.code),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
-def _able(able: Capabilities, whole: str, part: str) -> str:
-    if not getattr(able, whole):
+def _able(one: Seen | None, facts: ProviderFacts, whole: str, part: str) -> str:
+    done = one.done - facts.held_back.keys() if one else frozenset[str]()
+    if whole not in done:
         return ""
     if whole == part:
         return "yes"
-    return "parts" if getattr(able, part) else "yes" if whole in ("token", "deferred_capture") else "whole"
+    return "parts" if part in done else "yes" if whole in ("token", "deferred_capture") else "whole"
 
 
 # -- a provider's page ------------------------------------------------------------------------
 
 
-def page(facts: ProviderFacts) -> str:
+def page(evidence: Evidence) -> str:
     """docs/providers/<name>.md."""
+    facts = evidence.facts
     parts = [
         HEAD, f"# {facts.title}\n", f"{facts.summary}\n", *_standing(facts), *_codes(facts), *_set_up(facts),
-        *_works(facts), *_limits(facts), *_additional(facts), *_sandbox(facts), *_missing(facts), *_unverified(facts),
-        *_sources(facts),
+        *_works(evidence), *_limits(facts), *_additional(facts), *_sandbox(facts), *_proven(evidence), *_missing(facts),
+        *_unverified(facts), *_sources(facts),
     ]  # fmt: skip
     return "\n".join(parts).rstrip("\n") + "\n"
 
@@ -193,17 +216,27 @@ def _events(facts: ProviderFacts) -> str:
     return "There is nothing to set up."
 
 
-def _works(facts: ProviderFacts) -> list[str]:
-    able = facts.capabilities
-    yes = [MEANING[name] for name in Capabilities.model_fields if getattr(able, name)]
-    no = [MEANING[name] for name in _ASKED if not getattr(able, name)]
-    no += [f"{MEANING[name]} with `{code}`" for code, rule in facts.codes.items() for name in rule.lacks]
-    lines = ["## What works\n", *(f"- {what}" for what in yes)]
+def _works(evidence: Evidence) -> list[str]:
+    facts = evidence.facts
+    doing = {name: evidence.doing(name) for name in Capabilities.model_fields if name not in facts.held_back}
+    lines = ["## What works\n", *(f"- {MEANING[name]}{_but(facts, codes)}" for name, codes in doing.items() if codes)]
+    no = [MEANING[name] for name in _ASKED if name in doing and not doing[name]]
+    no += [f"{MEANING[name]}: held back, for {why}" for name, why in facts.held_back.items()]
     if no:
         lines += ["\nRefused with `not_supported`, before anything is sent:\n", *(f"- {what}" for what in no)]
     safe = [name for name in Idempotent.model_fields if getattr(facts.idempotent, name)]
     lines += [f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}."]
     return [*lines, ""]
+
+
+def _but(facts: ProviderFacts, doing: list[str]) -> str:
+    """The codes that do not do it, where they are not all."""
+    others = [code for code in facts.codes if code not in doing]
+    return f" (not with {', '.join(f'`{code}`' for code in others)})" if others else ""
+
+
+def _proven(evidence: Evidence) -> list[str]:
+    return ["## What is proven, and by what\n", *evidence.told()]
 
 
 _ASKED = (
@@ -315,7 +348,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
     only_check = parser.parse_args().check
-    wrong, made = stale(), documents()
+    wrong, made, false = stale(), documents(), disproved(all_providers())
+    for sentence in false:
+        print(sentence)  # noqa: T201
     for path in wrong:
         print(f"{'stale' if only_check else 'written' if path in made else 'removed'}: {path.relative_to(DOCS.parent)}")  # noqa: T201
         if not only_check:
@@ -324,7 +359,7 @@ def main() -> None:
                 path.write_text(made[path], encoding="utf-8")
             else:
                 path.unlink()
-    sys.exit("Run `make docs`." if only_check and wrong else 0)
+    sys.exit("Run `make docs`." if false or (only_check and wrong) else 0)
 
 
 if __name__ == "__main__":

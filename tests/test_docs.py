@@ -10,7 +10,7 @@ from pathlib import Path
 
 import playwright
 import pytest
-from docs import generate
+from docs import evidence, generate
 
 from paymux import connector_template
 from paymux.connectors import registry
@@ -43,6 +43,9 @@ def test_a_new_connector_appears_by_its_facts_alone(add_connector: AddConnector)
     assert {path.name for path in set(generate.stale()) - before} == {"providers.md", "flower.md"} - {
         p.name for p in before
     }
+    # What it does is not known until it was tried.
+    assert "| not tried yet |" in made[DOCS / "providers.md"]
+    assert evidence.disproved(registry.all_providers()) == ["FLOWER_AU was not tried yet"]
 
 
 def test_a_page_of_a_connector_that_is_gone_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

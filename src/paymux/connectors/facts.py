@@ -198,7 +198,9 @@ class Proof(_Facts):
     """
 
     kind: Literal["specification", "official client", "signature vector", "documented example"]
-    what: str = Field(min_length=8, description="What judges, in words that stand in the test file itself.")
+    what: str = Field(
+        min_length=8, description="What judges, in words of the test file itself, be it of a test's name."
+    )
     by: str = Field(
         pattern=r"^tests/connectors/\w+/test_\w+\.py$", description="The test file, from the repository's root."
     )

@@ -1,0 +1,128 @@
+"""What the documents say is proven: each test that is named as a proof is there, and says itself what it proves."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from docs import evidence, generate
+
+from paymux.connectors.facts import Proof, ProviderFacts, Withheld
+from paymux.connectors.registry import Provider, all_providers
+
+ROOT = Path(__file__).parents[2]
+JUDGES = ("test_official_client.py", "test_published_spec.py", "test_published_specs.py", "test_specification.py")
+"""Files of tests in which somebody else judges: by their name a proof."""
+PROOFS = [(name, proof) for name, provider in sorted(all_providers().items()) for proof in provider.facts.proofs]
+
+
+def _words(text: str) -> str:
+    return " ".join(text.replace("_", " ").split())
+
+
+@pytest.mark.parametrize(("name", "proof"), PROOFS, ids=[f"{name}-{proof.kind}" for name, proof in PROOFS])
+def test_a_proof_names_a_test_of_its_connector_that_says_what_it_proves(name: str, proof: Proof) -> None:
+    file = ROOT / proof.by
+    assert file.parent == ROOT / "tests" / "connectors" / name
+    text = file.read_text()
+    assert re.search(r"^(async )?def test_\w+\(", text, re.M)
+    assert _words(proof.what) in _words(text)
+
+
+@pytest.mark.parametrize(
+    "proof", [proof for _, proof in PROOFS if proof.kind == "official client"], ids=lambda p: p.what
+)
+def test_an_official_client_is_locked_in_the_version_that_the_proof_names(proof: Proof) -> None:
+    package, version = proof.what.split()
+    assert re.search(
+        rf"^{re.escape(package)}=={re.escape(version)} ", (ROOT / "requirements-dev.lock").read_text(), re.M
+    )
+
+
+def test_every_judge_is_named_as_a_proof() -> None:
+    judges = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests" / "connectors").glob("*/test_*.py")
+        if path.name in JUDGES
+    ]
+    assert len(judges) >= 8
+    assert sorted(set(judges) - {proof.by for _, proof in PROOFS}) == []
+
+
+@pytest.mark.parametrize("name", sorted(all_providers()))
+def test_every_sample_tells_its_source_and_is_counted(name: str) -> None:
+    provider = all_providers()[name]
+    samples = list((provider.folder / "samples").glob("*.json"))
+    assert all(json.loads(file.read_text()).get("source") for file in samples)
+    assert evidence.Evidence(provider, {}).samples == len(samples) > 0
+
+
+def test_what_was_seen_is_what_is_claimed_of_every_code() -> None:
+    assert evidence.disproved(all_providers()) == []
+
+
+def _changed(name: str, **changes: object) -> Provider:
+    """A connector whose facts are a little different."""
+    provider = all_providers()[name]
+    facts = ProviderFacts.model_validate({**provider.facts.model_dump(), **changes})
+    return Provider(facts, provider.folder, provider.connector)
+
+
+def _able(**changes: bool) -> dict[str, bool]:
+    return {**all_providers()["zip"].facts.capabilities.model_dump(), **changes}
+
+
+def test_a_claim_that_was_not_seen_is_told_without_trying_it_anew() -> None:
+    everybody = dict(all_providers())
+    everybody["zip"] = _changed("zip", capabilities=_able(cancel=True))
+    assert evidence.disproved(everybody) == [
+        f"{code} was seen to differ from its facts in cancel" for code in ("ZIP_AU", "ZIP_NZ", "ZIP_UK")
+    ]
+    everybody["zip"] = _changed("zip", capabilities=_able(check=False))
+    assert "ZIP_NZ was seen to differ from its facts in check" in evidence.disproved(everybody)
+
+
+def test_a_code_that_came_or_went_is_told() -> None:
+    everybody = dict(all_providers())
+    codes = dict(everybody["alma"].facts.codes)
+    codes["ALMA_XX"] = codes.pop("ALMA")
+    everybody["alma"] = _changed("alma", codes=codes)
+    assert evidence.disproved(everybody) == ["ALMA was tried, and is no more", "ALMA_XX was not tried yet"]
+
+
+def test_a_proof_for_one_code_is_shown_for_that_code_alone() -> None:
+    proof = {
+        "kind": "signature vector",
+        "what": "the published one",
+        "by": "tests/connectors/zip/test_x.py",
+        "codes": ["ZIP_AU"],
+    }
+    told = evidence.Evidence(_changed("zip", proofs=[proof]), evidence.seen())
+    assert "signature vector" in told.short("ZIP_AU")
+    assert "signature vector" not in told.short("ZIP_NZ")
+    assert "- Signature vector: the published one, for `ZIP_AU` (`tests/connectors/zip/test_x.py`)." in told.told()
+
+
+def test_facts_that_contradict_themselves_are_refused() -> None:
+    proof = {
+        "kind": "specification",
+        "what": "somebody's own",
+        "by": "tests/connectors/zip/test_x.py",
+        "codes": ["ZIP_XX"],
+    }
+    with pytest.raises(ValueError, match="codes that are not here: ZIP_XX"):
+        _changed("zip", proofs=[proof])
+    for name in ("refund", "nothing_of_the_kind"):
+        with pytest.raises(ValueError, match=f"{name} is withheld, and is no capability or declared all the same"):
+            _changed("zip", withheld=[Withheld(what=(name,), why="for a reason that is long enough")])
+
+
+def test_what_is_withheld_is_not_offered_and_the_page_says_why() -> None:
+    made = generate.documents()
+    row = re.search(r"^\| `SCALAPAY` .*$", made[generate.DOCS / "providers.md"], re.M)
+    assert row is not None
+    assert row[0].split(" | ")[4] == "yes"  # later, and not in parts
+    page = made[generate.DOCS / "providers" / "scalapay.md"]
+    assert "- capture a part: held back, for no source tells what becomes of the rest when a part is captured" in page
