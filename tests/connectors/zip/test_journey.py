@@ -39,14 +39,14 @@ async def test_an_order_of_each_code_is_approved_charged_and_partly_refunded(
 
 
 @pytest.mark.parametrize("changes", [{"autoCapture": False}, {"getToken": True}])
-async def test_what_only_australia_has_is_refused_in_pounds(merchant: Merchant, changes: dict[str, bool]) -> None:
+async def test_what_only_australia_has_is_refused_in_pounds(merchant: Merchant, changes: dict[str, Any]) -> None:
     refused = await merchant.post("/orders", merchant.order("ZIP_UK", **changes))
     assert (refused.status, refused.body["code"]) == (400, "not_supported")
 
 
 @pytest.mark.parametrize(("changes", "named"), [({"purchaseCurrency": "AUD"}, "purchaseCurrency"), ({}, "orderAmount")])
 async def test_an_order_that_zip_cannot_take_in_pounds_says_which_field(
-    merchant: Merchant, changes: dict[str, str], named: str
+    merchant: Merchant, changes: dict[str, Any], named: str
 ) -> None:
     refused = await merchant.post("/orders", merchant.order("ZIP_UK", "64.10" if changes else "1000.01", **changes))
     assert refused.status == 400
