@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from paymux.connectors.contract import Checkout, Incoming
 from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY, ONE, TWO
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, TWO, checkout_of
 
-__all__ = ["KEY", "ONE", "TWO"]
+__all__ = ["KEY", "LOST", "NEVER_CAME", "ONE", "TWO"]
 
 MERCHANT, API_TOKEN = "2639", "93e28f44-e352-42df-af84-7a9ffc9f5734"
 CREDENTIALS = {"merchant_id": MERCHANT, "api_token": API_TOKEN}
 KEYS = {"merchant_id": MERCHANT, "api_token": API_TOKEN}
 CART = "R-1001-0b9f3a52-6a0e"
+GRANTED = "Bearer granted"
 
 sample = base.samples_of("aplazo")
 
@@ -36,23 +38,19 @@ class Till(tills.Till):
     code: str = "APLAZO_MX"
     currency: str = "MXN"
 
-    def checkout(self, **changes: Any) -> Checkout:
+    def checkout(self, session: str = CART, **state: str) -> Checkout:
         """A checkout of 1300 pesos whose loan is the sample's."""
-        order = self.counter.order(self.code, "1300.00")
-        checkout = Checkout(
-            session=CART, reference="R-1001", total=order.total, auto_capture=True, get_token=False, country="MX",
-            locale="es_MX", expires_at=order.expires_at, order_id=order.id, state={"loan": "162536"},
-        )  # fmt: skip
-        return replace(checkout, **changes)
+        return checkout_of(session, "1300.00", "MXN", "MX", state=state or {"loan": "162536"})
 
-    async def becomes(self, checkout: Checkout, **changes: str) -> None:
-        """Change what Aplazo holds of a loan."""
-        body = {"id": checkout.state["loan"], **changes}
-        assert (await self.request("POST", "/sandbox/tamper", body))[0] == 200
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Call Aplazo's API by plain HTTP; its headers' names have a `_`."""
+        url = f"{self.counter.base_url}/aplazo{path}"
+        async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
 
     async def access(self) -> str:
         """A new access token, as a header's value."""
-        _, granted = await self.request("POST", "/api/auth", {"apiToken": API_TOKEN, "merchantId": int(MERCHANT)})
+        _, granted = await self.call("POST", "/api/auth", {"apiToken": API_TOKEN, "merchantId": int(MERCHANT)})
         return str(granted["Authorization"])
 
 
@@ -61,32 +59,23 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("aplazo"))
 
 
-@dataclass
 class Scripted(base.Scripted):
-    granted: list[Any] = field(default_factory=list)
-    """The body of each request for an access token, which is answered by itself."""
-
-    async def answer(self, request: web.Request) -> web.Response:
-        if request.path == "/api/auth" and "api_token" not in request.headers:
-            self.granted.append(await request.json())
-            return web.json_response({"Authorization": f"Bearer granted-{len(self.granted)}"})
-        return await super().answer(request)
-
     def admits(self, request: web.Request) -> None:
         if request.path == "/api/loan":
-            assert request.headers["Authorization"] == f"Bearer granted-{len(self.granted)}"
+            assert request.headers["Authorization"] == GRANTED
         else:
             assert {name: request.headers[name] for name in KEYS} == KEYS
 
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with base.served(Scripted(sample), "APLAZO_MX", CREDENTIALS) as server:
-        yield server
+    server = Scripted(sample, grant_path="/api/auth", grant=(200, {"Authorization": GRANTED}))
+    async with base.served(server, "APLAZO_MX", CREDENTIALS) as served:
+        yield served
 
 
 @pytest.fixture
-async def refusing() -> AsyncIterator[base.Scripted]:
+async def granting() -> AsyncIterator[base.Scripted]:
     """A server that is told what to answer to a request for an access token, too."""
     async with base.served(base.Scripted(sample), "APLAZO_MX", CREDENTIALS) as server:
         yield server

@@ -9,7 +9,7 @@ import pytest
 
 from paymux.connectors.contract import Checkout, Moved, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.aplazo.conftest import ONE, TWO, Scripted, Till, sample
+from tests.connectors.aplazo.conftest import LOST, NEVER_CAME, ONE, TWO, Scripted, Till, sample
 
 SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
 DOCUMENTED = sample("refund")
@@ -86,7 +86,7 @@ async def test_a_loan_that_is_not_paid_can_not_be_refunded(till: Till) -> None:
     assert till.rows() == []
 
 
-@pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_refund_whose_answer_was_lost_is_sent_again_and_made_once(
     till: Till, paid: Checkout, fault: str
 ) -> None:

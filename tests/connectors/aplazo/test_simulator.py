@@ -13,23 +13,23 @@ LOAN: dict[str, Any] = sample("loan")["request"]
 
 
 async def test_the_documented_loan_is_opened_shown_and_cancelled(till: Till) -> None:
-    status, made = await till.request("POST", "/api/loan", LOAN, Authorization=await till.access())
+    status, made = await till.call("POST", "/api/loan", LOAN, Authorization=await till.access())
     assert (status, made.keys()) == (200, sample("loan")["answer"].keys())
-    status, loans = await till.request("GET", f"/api/pos/loan/{LOAN['cartId']}", **KEYS)
+    status, loans = await till.call("GET", f"/api/pos/loan/{LOAN['cartId']}", **KEYS)
     assert (status, len(loans)) == (200, 1)
     assert loans[0].keys() == sample("status")["answer"][0].keys()
     assert (loans[0]["loanId"], loans[0]["totalAmount"]) == (made["loanId"], "2600.0")
     body = sample("cancelled")["request"] | {"cartId": LOAN["cartId"]}
-    status, cancelled = await till.request("POST", "/api/pos/loan/cancel", body, **KEYS)
+    status, cancelled = await till.call("POST", "/api/pos/loan/cancel", body, **KEYS)
     assert (status, cancelled.keys()) == (200, sample("cancelled")["answer"].keys())
-    assert (await till.request("POST", "/api/pos/loan/cancel", body, **KEYS))[0] == 400
+    assert (await till.call("POST", "/api/pos/loan/cancel", body, **KEYS))[0] == 400
 
 
 async def test_an_access_token_is_good_for_one_request(till: Till) -> None:
     granted = await till.access()
-    assert (await till.request("POST", "/api/loan", LOAN, Authorization=granted))[0] == 200
+    assert (await till.call("POST", "/api/loan", LOAN, Authorization=granted))[0] == 200
     for used in (granted, "", "Bearer x", granted.removeprefix("Bearer ")):
-        assert (await till.request("POST", "/api/loan", LOAN, Authorization=used))[0] == 401
+        assert (await till.call("POST", "/api/loan", LOAN, Authorization=used))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ async def test_an_access_token_is_good_for_one_request(till: Till) -> None:
     ],
 )  # fmt: skip
 async def test_an_access_token_is_given_to_the_merchant_only(till: Till, body: Any, status: int) -> None:
-    answered, answer = await till.request("POST", "/api/auth", body)
+    answered, answer = await till.call("POST", "/api/auth", body)
     assert answered == status
     if status == 404:
         assert answer.keys() >= sample("access_token")["unknown"]["answer"].keys()
@@ -61,7 +61,7 @@ async def test_a_loan_that_breaks_a_rule_is_refused(till: Till, path: str, value
     for name in way:
         inside = inside[int(name)] if name.isdigit() else inside[name]
     inside[last] = value
-    status, answer = await till.request("POST", "/api/loan", body, Authorization=await till.access())
+    status, answer = await till.call("POST", "/api/loan", body, Authorization=await till.access())
     assert (status, answer["error"]) == (400, "Bad Request")
     assert last in answer["message"]
 
@@ -70,11 +70,11 @@ async def test_a_repeated_key_of_a_refund_gets_the_first_answer_and_moves_nothin
     checkout, _ = await till.decides("approve")
     body = sample("refund")["request"] | {"cartId": checkout.session}
     repeated = {**KEYS, "X-Idempotency-Key": ONE}
-    status, first = await till.request("POST", "/api/pos/loan/refund", body, **repeated)
+    status, first = await till.call("POST", "/api/pos/loan/refund", body, **repeated)
     assert (status, first.keys()) == (200, sample("refund")["answer"].keys())
-    assert await till.request("POST", "/api/pos/loan/refund", body, **repeated) == (200, first)
+    assert await till.call("POST", "/api/pos/loan/refund", body, **repeated) == (200, first)
     assert len(till.rows()) == 3
-    assert (await till.request("POST", "/api/pos/loan/refund", body, **KEYS))[0] == 200
+    assert (await till.call("POST", "/api/pos/loan/refund", body, **KEYS))[0] == 200
     assert len(till.rows()) == 4
 
 
@@ -82,11 +82,11 @@ async def test_a_repeated_key_of_a_refund_gets_the_first_answer_and_moves_nothin
 async def test_a_refund_or_a_cancel_that_lacks_a_field_is_refused(till: Till, name: str) -> None:
     body = {key: value for key, value in sample("refund")["request"].items() if key != name}
     for verb in ("refund", "cancel"):
-        assert (await till.request("POST", f"/api/pos/loan/{verb}", body, **KEYS))[0] == 400
+        assert (await till.call("POST", f"/api/pos/loan/{verb}", body, **KEYS))[0] == 400
 
 
 async def test_without_the_keys_or_for_an_unknown_cart_nothing_is_told(till: Till) -> None:
-    assert (await till.request("GET", "/api/pos/loan/none", **KEYS))[0] == 404
+    assert (await till.call("GET", "/api/pos/loan/none", **KEYS))[0] == 404
     for wrong in ({}, {**KEYS, "api_token": "x"}, {**KEYS, "merchant_id": "1"}):
-        assert (await till.request("GET", "/api/pos/loan/none", **wrong))[0] == 401
-        assert (await till.request("POST", "/api/pos/loan/refund", sample("refund")["request"], **wrong))[0] == 401
+        assert (await till.call("GET", "/api/pos/loan/none", **wrong))[0] == 401
+        assert (await till.call("POST", "/api/pos/loan/refund", sample("refund")["request"], **wrong))[0] == 401

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -17,9 +17,9 @@ from aiohttp import web
 from paymux.connectors.contract import Checkout, Incoming
 from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY, ONE, TWO
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, TWO, checkout_of
 
-__all__ = ["KEY", "ONE", "TWO"]
+__all__ = ["KEY", "LOST", "NEVER_CAME", "ONE", "TWO"]
 
 ACCOUNT, SIGNING_KEY = "1", "05bea2b2-a3a0-49c6-99ab-79cd1527ec22"
 CREDENTIALS = {"merchant_account_id": ACCOUNT, "signing_key": SIGNING_KEY}
@@ -46,18 +46,9 @@ class Till(tills.Till):
     code: str = "PAYJUSTNOW_SA"
     currency: str = "ZAR"
 
-    def checkout(self, **changes: Any) -> Checkout:
-        """A checkout of the sample's order."""
-        order = self.counter.order(self.code, "3000.00")
-        checkout = Checkout(
-            session=TOKEN, reference="yourorderref", total=order.total, auto_capture=True, get_token=False,
-            country="ZA", locale="en_ZA", expires_at=order.expires_at, order_id=order.id,
-        )  # fmt: skip
-        return replace(checkout, **changes)
-
-    async def becomes(self, checkout: Checkout, **changes: str) -> None:
-        """Change what PayJustNow holds of a checkout."""
-        assert (await self.request("POST", "/sandbox/tamper", {"id": checkout.session, **changes}))[0] == 200
+    def checkout(self, session: str = TOKEN) -> Checkout:
+        """A checkout of 3000 rand, as the sample's is."""
+        return checkout_of(session, "3000.00", "ZAR", "ZA", reference="yourorderref")
 
     async def call(self, name: str, body: Any, account: str = ACCOUNT, key: str = SIGNING_KEY) -> tuple[int, Any, str]:
         """Call PayJustNow's API by plain HTTP; the status, the body, and whether it says to be a replay."""

@@ -23,7 +23,7 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.payjustnow.conftest import KEY, TOKEN, Scripted, Till, callback, sample
+from tests.connectors.payjustnow.conftest import KEY, LOST, NEVER_CAME, TOKEN, Scripted, Till, callback, sample
 
 RETURN = "https://paymux.example/return/otk_1"
 STANDING = sample("status_paid")["answer"]
@@ -122,8 +122,9 @@ async def test_a_customer_that_is_refused_is_told_in_payjustnows_words(till: Til
     assert no.value.code == "400"
 
 
-async def test_a_lost_answer_to_a_create_is_unclear_and_the_next_try_opens_another(till: Till) -> None:
-    await till.counter.order_fault("create", "error_after")
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_lost_answer_to_a_create_is_unclear_and_the_next_try_opens_another(till: Till, fault: str) -> None:
+    await till.counter.order_fault("create", fault)
     with pytest.raises(Unclear):
         await till.opens()
     opened, checkout = await till.opens()
@@ -284,9 +285,10 @@ async def test_an_unpaid_checkout_is_closed_once_and_for_all(till: Till, outcome
     assert till.rows() == []
 
 
-async def test_a_checkout_whose_cancel_got_no_answer_is_closed_by_the_next_try(till: Till) -> None:
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_a_checkout_whose_cancel_got_no_answer_is_closed_by_the_next_try(till: Till, fault: str) -> None:
     _, checkout = await till.opens()
-    await till.counter.order_fault("cancel", "error_after")
+    await till.counter.order_fault("cancel", fault)
     with pytest.raises(Unclear):
         await till.connector.cancel_checkout(checkout)
     await till.connector.cancel_checkout(checkout)
@@ -297,3 +299,9 @@ async def test_a_checkout_that_was_paid_can_not_be_closed(till: Till) -> None:
     with pytest.raises(Refused, match="PAID can not be cancelled"):
         await till.connector.cancel_checkout(checkout)
     assert till.rows() == SALE
+
+
+async def test_a_cancel_that_cancelled_nothing_is_unclear(scripted: Scripted, till: Till) -> None:
+    scripted.replays("cancelled", checkoutPaymentStatus="PAID")
+    with pytest.raises(Unclear, match="PAID"):
+        await scripted.connector.cancel_checkout(till.checkout())

@@ -155,7 +155,11 @@ class PayJustNow(Connector):
     async def cancel_checkout(self, checkout: Checkout) -> None:
         """Close an unpaid checkout. One that is cancelled already refuses another cancel, and is looked at."""
         answer = await self._answered("cancel", {"checkoutToken": checkout.session})
-        if answer.status >= 400 and not isinstance(await self.fetch(checkout), Cancelled):
+        if answer.status < 400:
+            word = read(Standing, answer).checkout_payment_status
+            if word.upper() not in _CANCELLED:
+                raise Unclear(f"PayJustNow answered a cancel with {word[:64]}")
+        elif not isinstance(await self.fetch(checkout), Cancelled):
             raise _refusal(answer)
 
     # -- HTTP ---------------------------------------------------------------------------------
