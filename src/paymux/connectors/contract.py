@@ -8,6 +8,7 @@ have no "not supported" branches.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ from typing import Any, ClassVar
 from paymux.connectors.facts import CodeFacts, ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.money import Money
+
+# The words of RFC 6749, section 5.2, for credentials that get no access token; most come with status 400.
+_NO_TOKEN = frozenset({"invalid_client", "invalid_grant", "unauthorized_client"})
+# A credential's title goes on with what only helps to find it: "API key (sk_live_... or sk_test_...)".
+_TITLE_ENDS = re.compile(r" \(|[:,;] ")
 
 # ---------------------------------------------------------------------------------------------
 # What a connector is given
@@ -388,6 +394,11 @@ class Refused(Exception):
         self.reason, self.code = reason, code
 
 
+class WrongCredentials(Refused):
+    """The provider does not accept the account's credentials. A connector raises it where neither an answer 401 says so
+    nor an error code of OAuth 2.0."""
+
+
 class NotThere(Refused):
     """The provider knows no such checkout or payment."""
 
@@ -421,6 +432,21 @@ class Connector(ABC):
     def url(self, path: str, host: str = "api") -> str:
         """A URL at one of the provider's hosts."""
         return self.account.hosts[host] + path
+
+    def explained(self, no: Refused) -> Refused:
+        """A refusal as a person can act on it: one for the credentials names the fields of the account to look at."""
+        if not (isinstance(no, WrongCredentials) or self.http.unauthorised or no.code in _NO_TOKEN):
+            return no
+        given = {
+            name: fact for name, fact in self.facts.credentials.items() if fact.signs_in and self.credentials.get(name)
+        }
+        fields = {name: _TITLE_ENDS.split(fact.title, maxsplit=1)[0] for name, fact in given.items()}
+        said = no.reason.casefold()
+        if all(name in said or field.casefold() in said for name, field in fields.items()):
+            return no
+        place = "live" if self.account.live else "test"
+        named = f"({', '.join(fields.values())}) and that they are for the {place} environment"
+        return WrongCredentials(f"{no.reason.rstrip('.')}. Check the account's credentials {named}", no.code)
 
     # -- opening ------------------------------------------------------------------------------
 

@@ -162,6 +162,9 @@ class Credential(_Facts):
     title: str
     secret: bool = True
     required: bool = True
+    signs_in: bool = Field(
+        True, description="Whether our calls are authenticated with it, so that a wrong one is refused as such."
+    )
 
 
 class AdditionalDatum(_Facts):

@@ -67,6 +67,8 @@ class ProviderHttp:
         record: Callable[[CallMade], None] | None = None,
     ) -> None:
         self.client, self._record = client, record
+        self.unauthorised = False
+        """Whether the last answer was 401: the credentials were not accepted."""
         self._extra = {}
         if label:
             self._extra["X-Paymux-Sandbox-Label"] = urlencode(dict(label), quote_via=quote)
@@ -101,6 +103,7 @@ class ProviderHttp:
         if content_type is not None:
             sent["Content-Type"] = content_type
         answer = await self._sent(method, url, sent, body)
+        self.unauthorised = answer.status == 401
         if answer.status >= 500 or answer.status in _UNCLEAR:
             raise Unclear(f"answer {answer.status}")
         return answer

@@ -163,7 +163,7 @@ async def _call(core: Core, taken: _Taken) -> settling.Settle:
     try:
         return await _called(core, taken)
     except c.Refused as no:
-        return settling.refused(op, no)
+        return settling.refused(op, taken.connector.explained(no))
     except InexactAmount as no:
         return settling.refused(op, c.Refused(str(no), "inexact_amount"))
     except NotSent as fault:

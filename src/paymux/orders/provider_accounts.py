@@ -35,8 +35,11 @@ async def check(core: Core, account: ProviderAccount) -> str:
 
     For a code whose connector declares `check`. Raises Refused, NotSent or Unclear.
     """
+    connector = connector_of(core, account)
     try:
-        return await connector_of(core, account).check()
+        return await connector.check()
+    except Refused as no:
+        raise connector.explained(no) from no
     finally:
         await _write_calls(core, account.id)
 

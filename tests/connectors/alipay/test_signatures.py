@@ -11,7 +11,7 @@ from paymux.connectors.alipay import signature
 from paymux.connectors.alipay.rules import key_of
 from paymux.connectors.alipay.sandbox_keys import MERCHANT_KEY, PROVIDER_KEY
 from paymux.connectors.alipay.simulator import AlipaySimulator
-from paymux.connectors.contract import Forged, Paid, Refused
+from paymux.connectors.contract import Forged, Paid, Refused, WrongCredentials
 from paymux.platform.http import Unclear
 from tests.connectors.alipay.conftest import KEY, Scripted, Till, sample
 
@@ -101,8 +101,21 @@ async def test_the_simulator_refuses_a_request_that_the_merchant_did_not_sign(ti
     assert no.value.code == "INVALID_SIGNATURE"
 
 
-async def test_the_simulator_knows_no_other_client(till: Till) -> None:
+async def test_the_simulator_knows_no_other_client_and_can_not_sign_for_one(till: Till) -> None:
     connector = till.counter.connector("ALIPAY_CN", client_id="SANDBOX_5YANOTHER")
-    with pytest.raises(Unclear):
-        # The answer is signed for the client that the simulator knows, so it is not one to this request.
+    with pytest.raises(WrongCredentials) as no:
         await connector.create_checkout(till.counter.order("ALIPAY_CN"), KEY)
+    assert no.value.code == "KEY_NOT_FOUND"
+
+
+@pytest.mark.parametrize("code", ["KEY_NOT_FOUND", "INVALID_SIGNATURE"])
+async def test_an_unsigned_no_is_believed_only_where_no_money_moves(gateway: Scripted, till: Till, code: str) -> None:
+    paid = await till.pays()
+    refused = {"result": {"resultStatus": "F", "resultCode": code, "resultMessage": "no"}}
+    move = till.counter.move(paid.total, KEY, "100.00", "100.00")
+    for _ in range(2):
+        gateway.says(refused, key=None)
+    with pytest.raises(WrongCredentials):
+        await gateway.connector().check()
+    with pytest.raises(Unclear):
+        await gateway.connector().refund(paid, move)

@@ -10,12 +10,13 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from paymux.connectors.contract import MoveKind, MoveStatus, NotThere, ProviderMove, Refused
+from paymux.connectors.contract import MoveKind, MoveStatus, NotThere, ProviderMove, Refused, WrongCredentials
 from paymux.money import Money, is_currency
 from paymux.platform.http import Unclear
 
 Text = Annotated[str, BeforeValidator(lambda given: "" if given is None else given)]
 _ABSENT = frozenset({"ORDER_NOT_EXIST", "REFUND_NOT_EXIST"})
+_UNKNOWN = frozenset({"INVALID_SIGNATURE", "KEY_NOT_FOUND"})
 _REFUNDED = {"SUCCESS": MoveStatus.DONE, "FAIL": MoveStatus.FAILED, "CANCELLED": MoveStatus.FAILED}
 
 
@@ -51,8 +52,9 @@ class Answered(_Said):
     @property
     def refusal(self) -> Refused:
         """The clear no that a result `F` is."""
-        kind = NotThere if self.result.result_code in _ABSENT else Refused
-        return kind(self.result.reason, self.result.result_code)
+        code = self.result.result_code
+        kind = NotThere if code in _ABSENT else WrongCredentials if code in _UNKNOWN else Refused
+        return kind(self.result.reason, code)
 
 
 class Amount(_Said):

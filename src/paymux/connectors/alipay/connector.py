@@ -1,7 +1,8 @@
 """Alipay's global gateway (Antom, Alipay+): one API for Alipay, AlipayHK, GCash, Touch 'n Go, TrueMoney, DANA and bKash.
 
 Everything is a signed POST that is answered 200, with the outcome in `result`; the answer is signed, too, and one
-whose signature is missing or wrong counts as no answer. A client id that begins with SANDBOX_ has other paths.
+whose signature is missing or wrong counts as no answer, unless it says, where no money moves, that it does not know
+us. A client id that begins with SANDBOX_ has other paths.
 The payment is made the moment the shopper agrees: there is nothing to confirm, capture or void. An unpaid one
 closes itself after 14 minutes. `cancel` would also give a paid one back, so it is asked for first.
 Alipay's ids for our requests are our keys: `paymentRequestId`, `refundRequestId`; a refund with the first key again
@@ -50,6 +51,7 @@ from paymux.connectors.contract import (
     Refused,
     Report,
     Underway,
+    WrongCredentials,
 )
 from paymux.connectors.reading import raw, read
 from paymux.money import Money
@@ -58,6 +60,7 @@ from paymux.platform.database import from_json, to_json
 from paymux.platform.http import Answer, Unclear
 
 _DECLINED_AT_CREATE = frozenset({"RISK_REJECT"})
+_MOVES_NOTHING = frozenset({"/payments/pay", "/payments/inquiryPayment"})
 # A payment that nobody made in time fails, too; this is its code.
 _CLOSED = frozenset({"ORDER_IS_CLOSED"})
 
@@ -225,7 +228,7 @@ class Alipay(Connector):
         try:
             signed = signature.sign(self.credentials["private_key"], signature.content(path, client, time, content))
         except signature.UnusableKey as fault:
-            raise Refused(str(fault), "unusable_key") from fault
+            raise WrongCredentials(str(fault), "unusable_key") from fault
         host = self.credentials.get("region") or self.code.settings.get("region", "api")
         if host not in self.account.hosts:
             raise Refused(f"{host!r} is no region of the gateway", "unknown_region")
@@ -238,8 +241,18 @@ class Alipay(Connector):
         time = answer.headers.get("response-time", "")
         told = signature.content(path, client, time, answer.body)
         if not signature.genuine(answer.headers.get("signature", ""), self.credentials["alipay_public_key"], told):
-            raise Unclear("the answer's signature is missing or wrong")
+            if call in _MOVES_NOTHING:
+                _check_known(answer)
+            raise Unclear("the answer's signature is missing or wrong: check Alipay's public key in the account")
         return answer
+
+
+def _check_known(answer: Answer) -> None:
+    """Alipay can't sign for a client that it does not know, but says so. Raises WrongCredentials."""
+    with contextlib.suppress(Unclear):
+        said = read(Answered, answer)
+        if said.result.result_status == "F" and isinstance(said.refusal, WrongCredentials):
+            raise said.refusal
 
 
 # -- what is sent -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from paymux.connectors.contract import NotThere, Refused
+from paymux.connectors.contract import NotThere, Refused, WrongCredentials
 from paymux.connectors.reading import read_or_empty
 from paymux.money import Money, is_currency
 from paymux.platform.http import Answer
@@ -81,4 +81,6 @@ def refusal(answer: Answer) -> Refused:
     said = read_or_empty(Problem, answer)
     code = said.reason or said.error or str(answer.status)
     kind = NotThere if answer.status == 404 or code == "no_record_found" else Refused
+    if code == "invalid_merchant":
+        kind = WrongCredentials
     return kind(said.message or said.error_description or f"Grab answered {code}", code)
