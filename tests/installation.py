@@ -193,6 +193,10 @@ class Installation:
             )
             return waiting > 0
 
+    def hurry_events(self) -> None:
+        """Let every event that a provider holds back be due, without the clock, which waits for whoever decides."""
+        self.store._db.execute("UPDATE events SET due = 0")
+
     async def settle(self, reference: str, outcome: str) -> None:
         """Decide a pending payment later."""
         body = {"reference": reference, "outcome": outcome}

@@ -172,8 +172,45 @@ def review_events(json: Annotated[bool, typer.Option(help="Machine-readable.")] 
             typer.echo(jsonlib.dumps(rows, indent=2))
             return
         for row in rows:
-            typer.echo(f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['providerEvent']}")
+            typer.echo(
+                f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['event']}  {row['providerEvent']}"
+            )
         typer.echo(f"{len(rows)} that fit no order.")
+
+    _run(show)
+
+
+@review.command("refused")
+def review_refused(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
+    """Provider events that were refused: forged, unreadable or too large. Kept for 30 days, a hundred a day per account."""
+    from paymux.orders import refused_events
+    from paymux.processes import opened
+
+    async def show(settings: Settings) -> None:
+        async with opened(settings) as core:
+            rows = await refused_events.listed(core)
+        if json:
+            typer.echo(jsonlib.dumps(rows, indent=2))
+            return
+        for row in rows:
+            typer.echo(
+                f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['event']}  {row['bytes']} bytes  {row['why']}"
+            )
+        typer.echo(f"{len(rows)} refused.")
+
+    _run(show)
+
+
+@review.command("event")
+def review_event(number: Annotated[str, typer.Argument(help="The event's id, pev_…, as the lists show it.")]) -> None:
+    """One provider event as it came, personal data and all; the audit trail tells that you looked. Headers are redacted."""
+    from paymux.orders import refused_events
+    from paymux.platform.database import to_json
+    from paymux.processes import opened
+
+    async def show(settings: Settings) -> None:
+        async with opened(settings) as core:
+            typer.echo(to_json(await refused_events.shown(core, number)))
 
     _run(show)
 

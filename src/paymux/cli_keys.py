@@ -17,7 +17,9 @@ from paymux.cli_faults import FAULTS, sentence
 from paymux.orders.core import Core
 from paymux.orders.sealed_columns import SEALED
 from paymux.platform import logs, resealing
+from paymux.platform.database import Database
 from paymux.platform.key_file import Keys, change_file, make_file, read_file
+from paymux.platform.running import database_url
 from paymux.platform.settings import Settings
 
 T = TypeVar("T")
@@ -80,6 +82,24 @@ def create(
         typer.echo(f"{path} can't be written: {fault.strerror}.", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"Made {path}. Set PAYMUX_KEYS_FILE={path.absolute()} for every process.")
+    if not asyncio.run(_noted_beside("key_file.created", str(path.absolute()))):
+        typer.echo("There is no database yet whose audit trail could tell of it: its first start will.", err=True)
+
+
+async def _noted_beside(action: str, subject: str) -> bool:
+    """Write into the audit trail of the database that there is, without its keys; false when there is none to write to."""
+    try:
+        database = await Database.connect(database_url(Settings()), 2)
+    except FAULTS:
+        return False
+    try:
+        async with database.transaction() as tx:
+            await trail.record(tx, action, subject)
+    except FAULTS:
+        return False
+    finally:
+        await database.close()
+    return True
 
 
 def _change(change: Callable[[Keys], Keys]) -> Keys:

@@ -14,7 +14,7 @@ import structlog
 from paymux.accounts import live_checks
 from paymux.accounts import service as accounts
 from paymux.notifications.delivery import Deliverer
-from paymux.orders import clockwork, daily_reconciliation, provider_accounts, provider_events
+from paymux.orders import clockwork, daily_reconciliation, provider_accounts, provider_events, retention
 from paymux.orders.core import Core
 from paymux.platform import crash_points
 from paymux.platform.acting import Actor, acting_as
@@ -22,7 +22,7 @@ from paymux.platform.clock import Clock
 from paymux.platform.database import PATIENCE, Connection, Database, DatabaseUnavailable
 from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
-from paymux.platform.jobs import JobHandler, Worker
+from paymux.platform.jobs import Chore, JobHandler, Worker
 from paymux.platform.ports import demand_free
 from paymux.platform.running import database_url
 from paymux.platform.settings import Settings
@@ -53,7 +53,7 @@ async def opened(settings: Settings, database_wait: float = PATIENCE) -> AsyncIt
     try:
         await live_checks.refuse_unsafe_start(settings, database)
         async with database.transaction() as tx:
-            await accounts.stamp_mode(tx, settings)
+            await accounts.stamp_mode(tx, settings, keyring.primary)
             await clock.refresh(tx)
         yield Core(database=database, keyring=keyring, clock=clock, settings=settings, client=client)
     finally:
@@ -120,7 +120,8 @@ def make_worker(core: Core) -> Worker:
         daily_reconciliation.JOB: JobHandler(lambda payload: daily_reconciliation.run(core, payload), limit=4),
     }
     handlers = {name: _attributed(name, handler) for name, handler in handlers.items()}
-    return Worker(core.database, handlers, core.settings.job_concurrency)
+    chores = (Chore("retention", retention.EVERY, lambda: retention.forget(core)),)
+    return Worker(core.database, handlers, core.settings.job_concurrency, chores=chores)
 
 
 async def play(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -12,10 +13,13 @@ import pytest
 
 from paymux.accounts import service as accounts
 from paymux.audit import trail
-from paymux.connectors.provider_http import shown_path
+from paymux.audit.calls import ProviderCall
+from paymux.connectors.provider_http import CallMade, shown_path
 from paymux.notifications import delivery
-from paymux.orders import story
+from paymux.orders import retention, story
 from paymux.platform.acting import Actor, acting_as
+from paymux.platform.clock import Clock
+from paymux.platform.identifiers import id_at
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 
@@ -91,7 +95,7 @@ async def test_a_change_that_is_rolled_back_takes_its_entry_along(installation: 
     assert await entries(installation, "mer_rolled_back") == []
 
 
-@pytest.mark.parametrize("table", ["audit_entries", "order_events"])
+@pytest.mark.parametrize("table", ["audit_entries", "order_events", "provider_calls"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
 async def test_evidence_can_be_added_to_and_not_be_changed(
     installation: Installation, merchant: Merchant, table: str, change: str
@@ -120,6 +124,42 @@ async def test_an_erasure_may_change_the_words_of_an_event_and_nothing_else(
     async with installation.database.connection() as held:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await held.execute(f"UPDATE order_events SET detail = '{{}}' {of_it}", opened["orderId"])  # noqa: S608
+
+
+async def test_calls_to_providers_go_by_their_age_alone_and_none_before_thirty_days(
+    installation: Installation, merchant: Merchant
+) -> None:
+    young = (await merchant.creates("AFTERPAY_AU"))["orderId"]
+    now, days = Clock.real(), (500, 401, 399, 31)
+    made = [
+        ProviderCall(f"pac_{n}", "ord_old", None, CallMade("GET", "provider.example", "/", 200, None, 5, now - timedelta(days=n)))
+        for n in days
+    ]  # fmt: skip
+    async with installation.database.transaction() as tx:
+        await trail.record_calls(tx, made)
+        # They were written when they were made: their ids, by which the oldest are found, say so.
+        await tx.execute("ALTER TABLE provider_calls DISABLE TRIGGER append_only")
+        for n in days:
+            old = id_at("pcl", now - timedelta(days=n))
+            await tx.execute("UPDATE provider_calls SET id = $2 WHERE account_id = $1", f"pac_{n}", old)
+        await tx.execute("ALTER TABLE provider_calls ENABLE TRIGGER append_only")
+
+    await retention.forget(installation.core)
+
+    async with installation.database.connection() as held:
+        left = await held.fetch("SELECT account_id FROM provider_calls WHERE order_id = 'ord_old' ORDER BY id")
+        assert [row["account_id"] for row in left] == ["pac_399", "pac_31"]
+        assert await held.fetchval("SELECT count(*) FROM provider_calls WHERE order_id = $1", young) > 0
+        [told] = await held.fetch("SELECT * FROM audit_entries WHERE action = 'provider_calls.forgotten'")
+    assert (told["actor_kind"], told["actor"], told["detail"]["rows"]) == ("system", "retention", 2)
+    async with installation.database.transaction() as tx:
+        await tx.execute("SET LOCAL paymux.forgetting = 'on'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with tx.transaction():
+                await tx.execute("DELETE FROM provider_calls WHERE order_id = $1", young)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with tx.transaction():
+                await tx.execute("UPDATE provider_calls SET status = 200 WHERE account_id = 'pac_31'")
 
 
 async def test_calls_to_the_provider_are_kept_with_their_operation_also_when_no_answer_came(

@@ -59,7 +59,7 @@ async def test_return_and_webhook_at_the_same_time_pay_once(
     else:
         other = asyncio.create_task(shopper.returns(back))
         await gate.reached.wait()
-        await installation.advance(121)
+        installation.hurry_events()
     await eventually(blocked)
     gate.open()
     assert (await other)["status"] == "SUCCESSFUL"

@@ -154,3 +154,28 @@ async def test_the_start_up_sweep_waits_for_no_order_that_is_being_decided(
     async with installation.database.connection() as held:
         left = await held.fetchval("SELECT count(*) FROM timers WHERE order_id = $1 AND due_at < now()", order_id)
     assert left == 0, "what was due has been done"
+
+
+async def test_a_job_of_a_decision_that_was_open_while_the_clock_moved_is_brought_forward_as_well(
+    database: Database, eventually: Eventually
+) -> None:
+    clock, mover = Clock(movable=True), Clock(movable=True)
+    async with database.transaction() as deciding:
+        await clock.refresh(deciding)
+        moving = asyncio.create_task(database.decided(lambda tx: mover.advance(tx, timedelta(hours=1))))
+        await eventually(lambda: waits(database))
+        await enqueue_many(deciding, "work", ["late"], [timedelta(hours=2)])
+    await moving
+    async with database.connection() as held:
+        left = await held.fetchval("SELECT execute_after - now() FROM pgqueuer")
+    assert timedelta(minutes=50) < left <= timedelta(hours=1)
+
+
+async def test_two_who_have_read_the_clock_and_then_move_it_do_not_wait_for_each_other(
+    installation: Installation,
+) -> None:
+    async with installation.database.connection() as held:
+        before = await held.fetchval("SELECT clock_offset FROM installation")
+    await asyncio.gather(*(installation.advance(60) for _ in range(4)))
+    async with installation.database.connection() as held:
+        assert await held.fetchval("SELECT clock_offset FROM installation") - before == timedelta(seconds=240)

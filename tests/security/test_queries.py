@@ -39,6 +39,9 @@ ALLOWED = {
     "orders/event_store.py": {
         "event": BY_JOB, "insert": "under the account that the event's address, a secret, belongs to", "settle": BY_JOB,
         "events_of_order": BY_ORDER, "given_up": BY_OPERATOR, "unmatched": "within a provider account, which is one merchant's",
+        "orderless_since": "within a provider account, which is one merchant's",
+        "refused_since": "within a provider account, which is one merchant's", "refused": BY_OPERATOR,
+        "forget_refused": "by age alone, for all", "forget_orderless": "by age alone, for all",
     },
     "orders/erasure_store.py": {
         "events_of": BY_OPERATOR, "write_event": BY_OPERATOR, "webhooks_of": BY_OPERATOR, "write_webhook": BY_OPERATOR,
@@ -57,7 +60,7 @@ ALLOWED = {
         "delivery": BY_JOB, "lock_delivery": BY_JOB, "add_attempt": BY_JOB, "settle": BY_JOB,
         "attempts_of_order": BY_ORDER, "events_of_order": BY_ORDER,
     },
-    "audit/store.py": {"calls_of_order": BY_ORDER, "entries_of_order": BY_ORDER},
+    "audit/store.py": {"calls_of_order": BY_ORDER, "entries_of_order": BY_ORDER, "forget_calls": "by age alone, for all"},
 }  # fmt: skip
 
 

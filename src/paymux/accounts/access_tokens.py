@@ -162,6 +162,7 @@ class AccessTokens:
             made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM, "kid": secrets.token_hex(8)})
             sealed = self._keyring.seal(made.as_pem(private=True).decode(), _SEALED_FOR)
             await store.add_signing_key(tx, made.kid or "", sealed, dict(made.as_dict(private=False)))
+            await trail.record(tx, "signing_key.made", made.kid or "")
             rows = await store.signing_keys(tx)
         return rows
 

@@ -23,9 +23,9 @@ async def seed(database: Database, keyring: KeyRing, clock: Clock, settings: Set
     if not settings.sandbox:
         raise service.AccountFault("The demo merchant exists in sandbox mode only.")
     async with database.transaction() as tx:
-        await service.stamp_mode(tx, settings)
-        await store.lock_installation(tx)
+        await service.stamp_mode(tx, settings, keyring.primary)
         await clock.refresh(tx)
+        await store.lock_installation(tx)
         if await store.merchant(tx, MERCHANT_ID) is None:
             await service.create_merchant(
                 tx, keyring, clock, "Demo merchant", merchant_id=MERCHANT_ID, client_id=CLIENT_ID, known=SECRETS

@@ -37,9 +37,11 @@ class AccountFault(ValueError):
     """What was asked of an account can't be: the sentence names the field and the rule."""
 
 
-async def stamp_mode(tx: Connection, settings: Settings) -> None:
-    """Stamp the database with our mode, or refuse the other one (K4). Raises AccountFault."""
-    stamped = await store.stamp(tx, str(settings.mode))
+async def stamp_mode(tx: Connection, settings: Settings, key: str = "") -> None:
+    """Stamp the database with our mode, or refuse the other one (K4); `key` names the key that seals. Raises AccountFault."""
+    stamped, first = await store.stamp(tx, str(settings.mode))
+    if first:
+        await trail.record(tx, "installation.stamped", "installation", mode=stamped, sealed_with=key)
     if stamped != str(settings.mode):
         raise AccountFault(f"This database belongs to a {stamped} installation and refuses mode {settings.mode}.")
 

@@ -10,11 +10,11 @@ from paymux.platform.database import Connection, Record
 _MERCHANT = "id, name, client_id, redirect_url, webhook_url, raw_provider_response"
 
 
-async def stamp(tx: Connection, mode: str) -> str:
-    """Stamp the database with a mode at its first start; the mode that it has then (K4)."""
-    await tx.execute("INSERT INTO installation (mode) VALUES ($1) ON CONFLICT DO NOTHING", mode)
+async def stamp(tx: Connection, mode: str) -> tuple[str, bool]:
+    """Stamp the database with a mode at its first start; the mode that it has then (K4), and whether this was the first."""
+    first = await tx.fetchval("INSERT INTO installation (mode) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true", mode)
     stamped: str = await tx.fetchval("SELECT mode FROM installation")
-    return stamped
+    return stamped, bool(first)
 
 
 async def lock_installation(tx: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from paymux.api.answers import answer, read_json
+from paymux.api.answers import BodyTooLarge, answer, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import operation
 from paymux.audit import trail
@@ -30,6 +31,8 @@ MAX_ADVANCE = 10 * 366 * 86_400
 MAX_OFFSET = timedelta(days=100 * 366)
 WORKER_FRESH = 15
 READY_WITHIN = 2.0
+LONGEST_SIZE = 16
+"""Digits of a length that somebody may have meant."""
 
 
 class MoveClock(Body):
@@ -73,12 +76,25 @@ async def provider_event(request: Request, event_key: str) -> Response:
     # A proxy may have cut a prefix off: what the provider called is below our public URL.
     query = f"?{request.url.query}" if request.url.query else ""
     path = f"{urlsplit(request.app.state.core.settings.base_url).path}/provider-events/{event_key}{query}"
+    body = bytearray()
     event = Incoming(
         method=request.method, headers={k.lower(): v for k, v in request.headers.items()},
-        query=dict(request.query_params), body=await request.body(), path=path,
+        query=dict(request.query_params), body=b"", path=path,
     )  # fmt: skip
     # What PostgreSQL can't hold as text is nobody's address.
     known = "\0" not in event_key
+    try:
+        async for part in request.stream():
+            body += part
+    except BodyTooLarge:
+        said = event.headers.get("content-length", "")
+        if known:
+            size = int(said) if said.isdigit() and len(said) < LONGEST_SIZE else None
+            await provider_events.receive_beginning(
+                request.app.state.core, event_key, replace(event, body=bytes(body)), size
+            )
+        raise
+    event = replace(event, body=bytes(body))
     accepted = await provider_events.receive(request.app.state.core, event_key, event) if known else None
     if accepted is None:
         raise NotFound("There is no such event address", code="not_found")
@@ -95,6 +111,7 @@ async def clock(request: Request) -> Response:
     by = timedelta(seconds=read_body(MoveClock, await read_json(request)).advance)
 
     async def advance(tx: Connection) -> datetime:
+        await core.clock.stand_still(tx)
         await core.clock.refresh(tx)
         if core.clock.offset + by > MAX_OFFSET:
             raise BodyFaults([f"advance must leave the clock at most {MAX_OFFSET.days} days ahead"])

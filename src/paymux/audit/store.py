@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from paymux.audit.calls import ProviderCall
@@ -39,6 +40,21 @@ async def write(
         [m.host for m in made], [m.path for m in made], [m.status for m in made], [m.fault for m in made],
         [m.milliseconds for m in made], [m.begun for m in made],
     )  # fmt: skip
+
+
+async def forget_calls(tx: Connection, older: timedelta, limit: int) -> int:
+    """Delete the oldest calls to providers that are older than this in real time, at most so many; how many those were.
+
+    Whatever else this transaction does, the database lets nothing go that is younger than thirty days.
+    """
+    await tx.execute("SET LOCAL paymux.forgetting = 'on'")
+    gone: str = await tx.execute(
+        "DELETE FROM provider_calls WHERE id = ANY(ARRAY(SELECT id FROM"
+        " (SELECT id, at_real FROM provider_calls ORDER BY id LIMIT $2) AS oldest WHERE at_real < clock_timestamp() - $1::interval))",
+        older, limit,
+    )  # fmt: skip
+    await tx.execute("SET LOCAL paymux.forgetting = 'off'")
+    return int(gone.split()[-1])
 
 
 async def entries_of_order(tx: Connection, order_id: str) -> list[Record]:

@@ -142,6 +142,7 @@ class Deliverer:
             elif tries > len(SCHEDULE):
                 outcome = "exhausted"
                 await store.settle(tx, row["id"], outcome, tries, None, now)
+                await trail.record(tx, "delivery.exhausted", row["id"], merchant_id=row["merchant_id"], tries=tries)
             else:
                 wait = SCHEDULE[tries - 1] * random.uniform(1.0, 1.1)
                 await store.settle(tx, row["id"], "waiting", tries, now + wait, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from paymux.platform.database import Connection, Record
@@ -9,14 +10,14 @@ from paymux.platform.database import Connection, Record
 
 async def insert(
     tx: Connection, number: str, account_id: str, event_id: str, method: str, request_sealed: bytes, verdict: str,
-    now: datetime,
+    fault: str | None, now: datetime,
 ) -> bool:  # fmt: skip
     """Store an event. False when the account has it already."""
     state = "stored" if verdict == "accepted" else "ignored"
     return bool(
         await tx.fetchval(
-            "INSERT INTO provider_events (id, account_id, event_id, method, request_sealed, verdict, state, received_at)"
-            " VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING RETURNING true",
+            "INSERT INTO provider_events (id, account_id, event_id, method, request_sealed, verdict, state, fault, received_at)"
+            " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) ON CONFLICT DO NOTHING RETURNING true",
             number,
             account_id,
             event_id,
@@ -24,9 +25,61 @@ async def insert(
             request_sealed,
             verdict,
             state,
+            fault,
             now,
         )
     )
+
+
+async def refused_since(tx: Connection, account_id: str, since: datetime, most: int) -> int:
+    """How many events of an account were refused since a time; no more than `most` are counted."""
+    counted: int = await tx.fetchval(
+        "SELECT count(*) FROM (SELECT 1 FROM provider_events WHERE account_id = $1 AND order_id IS NULL"
+        " AND verdict = 'forged' AND received_at > $2 LIMIT $3) AS counted",
+        account_id, since, most,
+    )  # fmt: skip
+    return counted
+
+
+async def orderless_since(tx: Connection, account_id: str, since: datetime, most: int) -> int:
+    """How many events of an account were taken since a time and fit no order (yet); no more than `most` are counted."""
+    counted: int = await tx.fetchval(
+        "SELECT count(*) FROM (SELECT 1 FROM provider_events WHERE account_id = $1 AND order_id IS NULL"
+        " AND verdict = 'accepted' AND received_at > $2 LIMIT $3) AS counted",
+        account_id, since, most,
+    )  # fmt: skip
+    return counted
+
+
+async def refused(tx: Connection, limit: int) -> list[Record]:
+    """The latest events that were refused, with their account, newest first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT e.*, a.merchant_id, a.code FROM provider_events e JOIN provider_accounts a ON a.id = e.account_id"
+        " WHERE e.verdict = 'forged' ORDER BY e.id DESC LIMIT $1",
+        limit,
+    )
+    return rows
+
+
+async def forget_refused(tx: Connection, before: datetime, limit: int) -> int:
+    """Delete at most so many events from before a time that were refused; how many those were."""
+    gone: str = await tx.execute(
+        "DELETE FROM provider_events WHERE id = ANY(ARRAY(SELECT id FROM provider_events"
+        " WHERE order_id IS NULL AND verdict = 'forged' AND received_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        before, limit,
+    )  # fmt: skip
+    return int(gone.split()[-1])
+
+
+async def forget_orderless(tx: Connection, codes: Sequence[str], before: datetime, limit: int) -> int:
+    """Delete at most so many events of these codes from before a time that fitted no order; how many those were."""
+    gone: str = await tx.execute(
+        "DELETE FROM provider_events WHERE id = ANY(ARRAY(SELECT e.id FROM provider_events e"
+        " JOIN provider_accounts a ON a.id = e.account_id WHERE e.order_id IS NULL AND a.code = ANY($1::text[])"
+        " AND e.received_at < $2 LIMIT $3 FOR UPDATE OF e SKIP LOCKED))",
+        list(codes), before, limit,
+    )  # fmt: skip
+    return int(gone.split()[-1])
 
 
 async def event(tx: Connection, number: str) -> Record | None:

@@ -60,6 +60,10 @@ async def set_up_events(core: Core, account_id: str) -> None:
         connector = connector_of(core, account)
         if account.active and connector.facts.capabilities.set_up_events:
             await connector.set_up_events(event_url(core, account))
+            async with core.database.transaction() as tx:
+                await trail.record(
+                    tx, "provider_account.events_set_up", account.id, merchant_id=account.merchant_id, code=account.code
+                )
             log.info("provider_account.events_set_up", account=account.id, code=account.code)
     except UnknownCode:
         return

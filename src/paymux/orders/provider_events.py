@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,12 +12,14 @@ from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
 from paymux.audit import trail
 from paymux.connectors import contract as c
-from paymux.connectors.facts import EventKind
+from paymux.connectors.facts import EventKind, ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import provider_of
-from paymux.orders import calls, clockwork, event_store, reports, store
+from paymux.orders import calls, clockwork, event_store, refused_events, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
+from paymux.orders.errors import Unavailable
+from paymux.orders.refused_events import as_kept, event_digest
 from paymux.platform import jobs
 from paymux.platform.database import Connection, from_json, to_json
 from paymux.platform.identifiers import new_id
@@ -26,6 +28,19 @@ log = structlog.get_logger()
 _PROVEN = (EventKind.SIGNED, EventKind.HEADER)
 UNMATCHED_LIFE = timedelta(hours=24)
 LONGEST_ID = 200
+WAITING_AT_MOST = 1_000
+"""So many events of an account that prove nothing, and fit no order, are taken in a day; the next is told to come again."""
+
+
+class TooManyWait(Unavailable):
+    """Events that prove nothing, and fit no order, come faster than they can be looked at: nothing was stored."""
+
+    headers: Mapping[str, str] = {"Retry-After": "600"}
+
+
+def proven(facts: ProviderFacts) -> bool:
+    """Whether nobody but the provider can send an event that is accepted."""
+    return facts.events.kind in _PROVEN
 
 
 def _connector(core: Core, account: ProviderAccount) -> c.Connector:
@@ -41,10 +56,32 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
         if account is None or provider_of(account.code)[0].facts.events.kind is EventKind.NONE:
             # A provider that sends none has no address either: nobody would ever read what came there.
             return None
-        verdict, parts = _looked_at(_connector(core, account), event)
+        connector = _connector(core, account)
+        verdict, parts = _looked_at(connector, event)
+        if verdict == "forged":
+            await refused_events.keep(core, tx, account, event, "not authentic", len(event.body), now)
+            return False
+        if not proven(connector.facts):
+            since = now - UNMATCHED_LIFE
+            if await event_store.orderless_since(tx, account.id, since, WAITING_AT_MOST) == WAITING_AT_MOST:
+                log.warning("event.too_many_wait", account=account.id)
+                raise TooManyWait("Too many events fit no order; send it again later")
         for name, part in parts:
-            await _keep(core, tx, account, verdict, name, part, now)
-    return verdict == "accepted"
+            await _keep(core, tx, account, name, part, now)
+    return True
+
+
+async def receive_beginning(core: Core, event_key: str, event: c.Incoming, size: int | None) -> None:
+    """Store what identifies an event that is larger than any event: its beginning, its digest, and its `size`.
+
+    `size` is what its sender said, in bytes; None when he did not. Raises DatabaseUnavailable.
+    """
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        account = await accounts.account_by_event_key(tx, core.keyring, event_key)
+        if account is None or provider_of(account.code)[0].facts.events.kind is EventKind.NONE:
+            return
+        await refused_events.keep(core, tx, account, event, "too large", size, now)
 
 
 def _looked_at(connector: c.Connector, event: c.Incoming) -> tuple[str, list[tuple[str | None, c.Incoming]]]:
@@ -61,20 +98,13 @@ def _looked_at(connector: c.Connector, event: c.Incoming) -> tuple[str, list[tup
 
 
 async def _keep(
-    core: Core, tx: Connection, account: ProviderAccount, verdict: str, name: str | None, event: c.Incoming,
-    now: datetime,
-) -> None:  # fmt: skip
-    """Store an event, and queue it where it is authentic and new."""
-    digest = hashlib.sha256(to_json([event.method, dict(event.query)]).encode() + event.body).hexdigest()
-    event_id = name if name and len(name) <= LONGEST_ID and "\0" not in name else f"{verdict}:{digest}"
-    kept = {"method": event.method, "headers": dict(event.headers), "query": dict(event.query), "path": event.path,
-            "body": base64.b64encode(event.body).decode()}  # fmt: skip
-    number = new_id("pev")
-    new = await event_store.insert(
-        tx, number, account.id, event_id, event.method,
-        core.keyring.seal(to_json(kept), "provider-event"), verdict, now,
-    )  # fmt: skip
-    if new and verdict == "accepted":
+    core: Core, tx: Connection, account: ProviderAccount, name: str | None, event: c.Incoming, now: datetime
+) -> None:
+    """Store an authentic event, and queue it where it is new."""
+    named = name and len(name) <= LONGEST_ID and "\0" not in name
+    number, event_id = new_id("pev"), name if named and name else f"accepted:{event_digest(event)}"
+    sealed = core.keyring.seal(to_json(as_kept(event)), "provider-event")
+    if await event_store.insert(tx, number, account.id, event_id, event.method, sealed, "accepted", None, now):
         await jobs.enqueue(tx, "provider_event", number)
 
 
@@ -112,9 +142,9 @@ async def run_event(core: Core, payload: str) -> None:
                 await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
             return
     report = reading.report
-    if report is not None and facts_of(order).events.kind in _PROVEN:
-        proven = report
-        decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, proven))
+    if report is not None and proven(facts_of(order)):
+        said = report
+        decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, said))
         await calls.run_all(core, decision)
     elif await clockwork.ask(core, order, "event") is None:
         # The provider told us something and does not answer now: the poll asks soon.

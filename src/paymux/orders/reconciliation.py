@@ -196,8 +196,8 @@ async def _keep(core: Core, seen: Seen) -> None:
         if shown:
             await reconciliation_store.find(tx, seen.order, shown, now)
             await auditing.about(tx, seen.order, "reconciliation.found", differences=shown)
-        else:
-            await reconciliation_store.forget(tx, seen.order.id)
+        elif await reconciliation_store.forget(tx, seen.order.id):
+            await auditing.about(tx, seen.order, "reconciliation.equal_again")
     if shown:
         log.warning("reconciliation.differs", order=seen.order.id, differences=shown)
 

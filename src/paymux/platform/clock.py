@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from paymux.platform.database import Connection
 
+# The number of `read_clock()`. Taken alone and first: who holds it waits for nobody who would wait for it.
+_STAND_STILL = "SELECT pg_advisory_xact_lock(7296689150333)"
 # A job that somebody has locked is being taken by a worker, so it is due already. To wait for it would be a deadlock:
 # workers end their jobs in batches, each in another order than the rows are found here.
 _BRING_FORWARD = """
@@ -35,13 +37,22 @@ class Clock:
         return datetime.now(UTC)
 
     async def refresh(self, tx: Connection) -> datetime:
-        """Re-read the offset within a transaction and return the installation's time."""
+        """Re-read the offset within a transaction and return the installation's time, which nobody moves until it ends."""
         if self.movable:
-            self.offset = await tx.fetchval("SELECT clock_offset FROM installation")
+            self.offset = await tx.fetchval("SELECT read_clock()")
         return self.now()
+
+    @staticmethod
+    async def stand_still(tx: Connection) -> None:
+        """Let nobody read or move the clock until the transaction ends: the first thing in one that is going to move it.
+
+        It waits for every transaction that has read the clock, so that the jobs which those enqueue are moved as well.
+        """
+        await tx.execute(_STAND_STILL)
 
     async def advance(self, tx: Connection, by: timedelta) -> datetime:
         """Move the installation's time forwards, and with it the due times of queued jobs (C1)."""
+        await self.stand_still(tx)
         self.offset = await tx.fetchval(
             "UPDATE installation SET clock_offset = clock_offset + $1 RETURNING clock_offset", by
         )

@@ -54,6 +54,15 @@ async def _until_closed(held: Connection, lost: asyncio.Event) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Chore:
+    """What every worker sees to now and then, beside its jobs: `run`, every so many seconds. A fault is logged, no more."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class JobHandler:
     """What does a kind of job, and how many of it at once over all workers (0: no limit of its own).
 
@@ -90,9 +99,11 @@ class Worker:
     """
 
     def __init__(
-        self, database: Database, handlers: Mapping[str, JobHandler], concurrency: int, grace: float = 20.0
-    ) -> None:
+        self, database: Database, handlers: Mapping[str, JobHandler], concurrency: int, grace: float = 20.0,
+        chores: Sequence[Chore] = (),
+    ) -> None:  # fmt: skip
         self._database, self._handlers, self._concurrency = database, handlers, concurrency
+        self._chores = chores
         self._grace = grace
         self._running: dict[int, asyncio.Task[None]] = {}
         self._draining: set[asyncio.Task[None]] = set()
@@ -103,6 +114,7 @@ class Worker:
             asyncio.create_task(self._every(SEEN_EVERY, "UPDATE installation SET worker_seen_real = now()")),
             asyncio.create_task(self._every(TIDY_EVERY, _TIDY)),
             asyncio.create_task(self._every(REVIVE_EVERY, _REVIVE, list(self._handlers))),
+            *(asyncio.create_task(self._see_to(chore)) for chore in self._chores),
         ]
         pause = 0.2
         try:
@@ -188,6 +200,14 @@ class Worker:
                 async with self._database.apart() as held:
                     await held.execute(statement, *values)
             await asyncio.sleep(seconds)
+
+    async def _see_to(self, chore: Chore) -> None:
+        while True:
+            try:
+                await chore.run()
+            except Exception:
+                log.exception("chore.failed", chore=chore.name)
+            await asyncio.sleep(chore.every)
 
     def _guarded(self, name: str, handler: JobHandler) -> Callable[[Job], Awaitable[None]]:
         async def run(job: Job) -> None:

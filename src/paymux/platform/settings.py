@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         5.0, ge=0, description="Seconds that none goes out then, until one tries whether it is back."
     )
     delivery_timeout: float = Field(15.0, gt=0, description="Seconds in which a merchant's endpoint must answer (W3).")
+    call_log_days: int = Field(
+        400,
+        ge=30,
+        description="Days that a call to a provider is kept in `provider_calls`: longer than anybody disputes a payment.",
+    )
     lease: float = Field(30.0, gt=0, description="Seconds after its holder's death until a claim lapses (U4).")
     race_wait: float = Field(10.0, ge=0, description="Seconds that a return waits for a confirm already under way.")
     shutdown_grace: float = Field(20.0, ge=0, description="Seconds that running requests and jobs get to end.")

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncpg
 
+from paymux.platform.migrations import notes
+
 ONLINE = {
     "provider_events_of_order": "provider_events (order_id) WHERE order_id IS NOT NULL",
+    "provider_events_of_none": "provider_events (account_id, received_at) WHERE order_id IS NULL",
 }
 _LOCK = 7_296_689_150_332
 _LONGEST = 6 * 3600
@@ -27,6 +30,7 @@ async def build(url: str) -> None:
         for name in sorted(set(ONLINE) - await _valid(connection)):
             await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}", timeout=_LONGEST)
             await connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {ONLINE[name]}", timeout=_LONGEST)
+            await connection.execute(notes.ENTRY, *notes.entry("database.index_built", index=name))
     finally:
         await connection.close()
 

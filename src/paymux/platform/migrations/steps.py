@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 from alembic import command
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from paymux.platform.migrations import HERE, REVISION_TABLE, NewerDatabase, known_revisions
+from paymux.platform.migrations import HERE, REVISION_TABLE, NewerDatabase, known_revisions, notes
 
 _LOCK = 7_296_689_150_331
 LOCK_WAIT = 2.0
@@ -59,14 +60,18 @@ def run_sql(connection: Connection, file: str) -> None:
 
 def run_statements(connection: Connection, statements: str) -> None:
     """Run several statements at once, which SQLAlchemy's prepared ones can't."""
+    _driver(connection).run_async(lambda driver: driver.execute(statements))
+
+
+def _driver(connection: Connection) -> Any:
     adapted = connection.connection.dbapi_connection
     assert adapted is not None
-    adapted.run_async(lambda driver: driver.execute(statements))
+    return adapted
 
 
 def _take(connection: Connection, target: str) -> None:
-    context = MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE})
-    if unknown := sorted(set(context.get_current_heads()) - set(known_revisions())):
+    before = _revision(connection)
+    if unknown := sorted(set(before) - set(known_revisions())):
         raise NewerDatabase(
             f"The database is at revision {', '.join(unknown)}, which this version of paymux does not know: it was "
             "upgraded by a later version, so run that one. Migrations go forwards only."
@@ -75,3 +80,16 @@ def _take(connection: Connection, target: str) -> None:
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     command.upgrade(config, target)
+    _note(connection, before, _revision(connection))
+
+
+def _revision(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE}).get_current_heads()
+
+
+def _note(connection: Connection, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+    """Tell the audit trail, from the revision on that has one."""
+    if before == after or not connection.scalar(text("SELECT to_regclass('audit_entries') IS NOT NULL")):
+        return
+    values = notes.entry("database.upgraded", before=", ".join(before) or None, after=", ".join(after))
+    _driver(connection).run_async(lambda driver: driver.execute(notes.ENTRY, *values))
