@@ -105,7 +105,8 @@ def _print(
     orders = sum(len(teller.orders) for teller in tellers)
     calls = sum(teller.calls for teller in tellers)
     console.print(
-        f"{orders} orders {dict(found.statuses)}, {calls} calls, {found.operations} operations, {found.events} events told\n"
+        f"{orders} orders {dict(found.statuses)}, {calls} calls, {found.operations} operations, {found.events} events told,"
+        f" {found.expired} authorisations expired\n"
         f"survived: kill -9 of {at.kills}, {trouble.crashes} crash points, {sum(trouble.faults.values())} faults"
         f" {dict(trouble.faults)}; clock moved {trouble.advanced / 3600:.1f} h; {seconds:.0f} s in all on {platform.machine()}",
         highlight=False,

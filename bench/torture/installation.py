@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ class Answer:
         """Whether the caller has to ask again: no answer, a fault of the server's, or `in_progress`."""
         waiting = self.status == 409 and isinstance(self.body, dict) and self.body.get("code") == "in_progress"
         return self.status in (NO_ANSWER, 401, 429) or self.status in (500, 503, 504) or waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A line of the providers' ledger: `kind` is authorize, capture, void or refund, `at` the installation's time."""
+
+    kind: str
+    amount: Decimal
+    at: datetime
 
 
 def free_port() -> int:
@@ -196,10 +206,16 @@ class Installation:
         """Move the clock."""
         return (await self.api("POST", "/sandbox/clock", {"advance": seconds})).status == 200
 
-    async def ledger(self, reference: str) -> list[tuple[str, Decimal]]:
+    async def now(self) -> datetime:
+        """The installation's time."""
+        while (answer := await self.api("POST", "/sandbox/clock", {"advance": 0})).status != 200:
+            await asyncio.sleep(0.2)
+        return datetime.fromisoformat(answer.body["now"])
+
+    async def ledger(self, reference: str) -> list[Movement]:
         """What moved at the providers for an order, as they saw it."""
         rows = await self.must("GET", self.sandbox + "/control/ledger", params={"reference": reference})
-        return [(row["kind"], Decimal(row["amount"])) for row in rows]
+        return [Movement(row["kind"], Decimal(row["amount"]), datetime.fromisoformat(row["at"])) for row in rows]
 
 
 def _dumps(value: Any) -> str:

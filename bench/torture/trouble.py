@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 from collections import Counter
 
@@ -14,6 +15,12 @@ CALL_FAULTS = ("timeout_before", "timeout_after", "error_before", "error_after",
 EVENT_FAULTS = ("duplicate_event", "late_event", "no_event", "reordered_events")
 OPERATIONS = ("create", "confirm", "status", "capture", "void", "refund", "cancel", "charge_token")
 ADVANCES = (30, 60, 120, 600, 3600, 14_400)
+PAST_EXPIRY = 29 * 86_400
+"""Seconds after which every authorisation in this traffic has expired: Afterpay's after 13 days, Klarna's after 28."""
+EXPIRIES = (0.4, 0.8)
+"""When the clock jumps so far, as parts of the whole time: rarely, for a delivery has ten tries in three days."""
+FORGERIES = ("guessed", "replayed", "tampered", "tampered", "truncated", "huge", "misdirected")
+HUGE = 300_000
 
 
 class Trouble:
@@ -35,6 +42,7 @@ class Trouble:
             self._repeat(until, loop, (3.0, 9.0), self._mood),
             self._repeat(until, loop, (6.0, 14.0), self._clock),
             self._repeat(until, loop, (1.0, 4.0), self._forgery),
+            *(self._expiry(loop.time() + part * (until - loop.time())) for part in EXPIRIES),
         )
 
     async def _repeat(self, until, loop, pause, what) -> None:  # type: ignore[no-untyped-def]
@@ -68,13 +76,44 @@ class Trouble:
         self.endpoint.mood = self.rng.choice(("healthy", *MOODS))
 
     async def _clock(self) -> None:
-        seconds = self.rng.choice(ADVANCES)
+        await self._advance(self.rng.choice(ADVANCES))
+
+    async def _expiry(self, at: float) -> None:
+        await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
+        await self._advance(PAST_EXPIRY)
+
+    async def _advance(self, seconds: int) -> None:
         while not await self.at.advance(seconds):
             await asyncio.sleep(0.2)
         self.advanced += seconds
 
     async def _forgery(self) -> None:
-        """Somebody who guesses: an event for no account, a return for no order, a callback with a body of his own."""
+        """A stranger: who guesses an address, or has seen a provider's event and sends it again, changed, cut or elsewhere."""
+        kind = self.rng.choice(FORGERIES)
+        seen = await self.at.ask("GET", self.at.sandbox + "/control/events")
+        if kind == "guessed" or seen.status != 200 or not seen.body:
+            await self._guess()
+            return
+        event, other = self.rng.choice(seen.body), self.rng.choice(seen.body)
+        url, body = event["url"], base64.b64decode(event["body"])
+        headers = event["headers"]
+        if kind == "tampered":
+            # What proves the sender he can't have: every header is a little off, and the event says something else.
+            headers = {name: _off(value) for name, value in headers.items()}
+            url, body = _other(url, self.rng), _other(body.decode("latin-1"), self.rng).encode("latin-1")
+        elif kind == "truncated":
+            body = body[: self.rng.randrange(len(body) or 1)]
+        elif kind == "huge":
+            body += b" " * HUGE
+        elif kind == "misdirected":
+            url = other["url"].partition("?")[0] + "".join(url.partition("?")[1:])
+        method = "POST" if kind == "huge" else event["method"]
+        answer = await self.at.ask(method, url, data=body or None, headers=headers)
+        if kind == "huge" and 200 <= answer.status < 300:
+            raise AssertionError(f"a huge event was answered {answer.status}")
+        self.faults[f"{kind} event"] += 1
+
+    async def _guess(self) -> None:
         guess = f"{self.rng.getrandbits(128):032x}"
         where = self.rng.choice(("/provider-events/", "/return/", "/checkout/")) + guess
         method = "POST" if where.startswith("/provider-events") else "GET"
@@ -82,8 +121,8 @@ class Trouble:
             method, self.at.base + where, data=b'{"status":"paid"}' if method == "POST" else None
         )
         if answer.status in (200, 201, 303):
-            raise AssertionError(f"a forgery at {where} was taken")
-        self.faults["forgery"] += 1
+            raise AssertionError(f"a guess at {where} was taken")
+        self.faults["guessed address"] += 1
 
     async def end(self) -> None:
         """No more trouble: faults taken back, nothing armed, the endpoint healthy."""
@@ -91,3 +130,23 @@ class Trouble:
         self.crashes -= self.at.crashed()
         await self.at.ready()
         await self.at.must("DELETE", self.at.sandbox + "/control/faults")
+
+
+def _off(value: str) -> str:
+    """A header's value with its last letter changed; a media type stays what it is."""
+    if "/" in value or not value:
+        return value
+    return value[:-1] + ("x" if value[-1] != "x" else "y")
+
+
+def _other(text: str, rng: random.Random) -> str:
+    """A text with one of its digits changed, behind the first `?` if it is a URL: an amount, an id, a time."""
+    places = [
+        n
+        for n, letter in enumerate(text)
+        if letter.isdigit() and (not text.startswith("http") or n > text.find("?") > 0)
+    ]
+    if not places:
+        return text
+    place = rng.choice(places)
+    return text[:place] + str((int(text[place]) + rng.randint(1, 9)) % 10) + text[place + 1 :]

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 
 RefreshClock = Callable[[], Awaitable[None]]
 _EVENT_RETRY = (1, 5, 30, 120, 600)
+_SHOWN_EVENTS = 100
 
 
 class Sandbox:
@@ -45,6 +48,7 @@ class Sandbox:
     ) -> None:
         self.settings, self.clock, self.store = settings, clock, store
         self.faults = Faults()
+        self._sent: deque[dict[str, object]] = deque(maxlen=_SHOWN_EVENTS)
         self._refresh = refresh
         self.desk = Desk(store, self.faults, clock, settings.sandbox_base_url)
         self.pages = Environment(loader=PackageLoader("paymux.sandbox", "pages"), autoescape=select_autoescape())
@@ -74,6 +78,7 @@ class Sandbox:
         app.router.add_get("/", self._index)
         app.router.add_get("/control/simulators", self._list_simulators)
         app.router.add_get("/control/ledger", self._show_ledger)
+        app.router.add_get("/control/events", self._show_events)
         app.router.add_get("/control/faults", self._list_faults)
         app.router.add_post("/control/faults", self._order_fault)
         app.router.add_delete("/control/faults", self._clear_faults)
@@ -179,6 +184,9 @@ class Sandbox:
     async def _show_ledger(self, request: web.Request) -> web.Response:
         return json_answer(self.store.ledger(request.query.get("reference")))
 
+    async def _show_events(self, request: web.Request) -> web.Response:
+        return json_answer(list(self._sent))
+
     async def _list_faults(self, request: web.Request) -> web.Response:
         return json_answer([_shown(fault) for fault in self.faults.listed()])
 
@@ -247,6 +255,9 @@ class Sandbox:
         self, session: aiohttp.ClientSession, number: int, tries: int, url: str, method: str, headers: dict[str, str],
         body: bytes,
     ) -> None:  # fmt: skip
+        self._sent.append(
+            {"url": url, "method": method, "headers": headers, "body": base64.b64encode(body).decode(), "tries": tries}
+        )
         try:
             async with session.request(
                 method, url, headers=headers, data=body or None, allow_redirects=False
