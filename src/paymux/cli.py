@@ -250,6 +250,7 @@ def add_the_rest() -> None:
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
+    app.add_typer(cli_accounts.own_logos, name="logos")
     app.add_typer(cli_keys.keys, name="keys")
     app.add_typer(cli_customers.customers, name="customers")
     app.add_typer(cli_providers.providers, name="providers")

@@ -1,4 +1,4 @@
-"""`paymux merchants | channels | provider-accounts`: running it for real before there is a portal."""
+"""`paymux merchants | channels | provider-accounts | logos`: running it for real before there is a portal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paymux.accounts import demo, service
+from paymux.accounts import demo, logos, service
 from paymux.cli_faults import FAULTS, sentence
 from paymux.orders.core import Core
 from paymux.platform.callback_guard import check_callback_url
@@ -21,9 +21,11 @@ from paymux.platform.settings import Settings
 merchants = typer.Typer(no_args_is_help=True, help="Make merchants, rotate their secrets, change their defaults.")
 channels = typer.Typer(no_args_is_help=True, help="A merchant's channels.")
 provider_accounts = typer.Typer(no_args_is_help=True, help="A merchant's accounts at payment providers.")
+own_logos = typer.Typer(no_args_is_help=True, help="A merchant's own logos of payment methods.")
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 MerchantName = Annotated[str, typer.Argument(help="Client id or merchant id.")]
+Code = Annotated[str, typer.Argument(help="The payment method's code, e.g. KLARNA.")]
 
 
 def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: bool) -> None:
@@ -137,7 +139,7 @@ def add_channel(
 @provider_accounts.command("set")
 def set_account(
     merchant: MerchantName,
-    code: Annotated[str, typer.Argument(help="The payment method's code, e.g. KLARNA.")],
+    code: Code,
     environment: Annotated[str, typer.Option(help="test, live, or sandbox (our simulator).")],
     credentials: Annotated[Path, typer.Option(help="A JSON file with the credentials.", exists=True, dir_okay=False)],
     channel: Annotated[str, typer.Option(help="A channel's alias; none: the default channel.")] = "",
@@ -182,3 +184,33 @@ def _amount(name: str, text: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation:
         raise service.AccountFault(f"{name} must be an amount") from None
+
+
+@own_logos.command("set")
+def set_logo(
+    merchant: MerchantName,
+    code: Code,
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP or SVG picture.", exists=True, dir_okay=False)],
+    json: Json = False,
+) -> None:
+    """Show a picture of the merchant's own for a payment method, in place of the neutral mark."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        found = await service.find_merchant(tx, merchant)
+        logo = await logos.put(tx, core.clock, found.id, code, file.read_bytes())
+        url = f"{core.settings.base_url}/images/logos/{logo.id}"
+        return {"merchantId": found.id, "code": code, "mediaType": logo.media_type, "imageUrl": url}
+
+    _do(work, json)
+
+
+@own_logos.command("remove")
+def remove_logo(merchant: MerchantName, code: Code, json: Json = False) -> None:
+    """Show the neutral mark of a payment method again."""
+
+    async def work(core: Core, tx: Connection) -> dict[str, Any]:
+        found = await service.find_merchant(tx, merchant)
+        await logos.remove(tx, found.id, code)
+        return {"merchantId": found.id, "code": code}
+
+    _do(work, json)

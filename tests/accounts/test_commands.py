@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from paymux import cli_accounts
-from paymux.accounts import service
+from paymux.accounts import logos, service
 from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.running import write_database_url
@@ -47,6 +47,7 @@ class Operator:
         self.app = typer.Typer()
         for name in ("merchants", "channels", "provider_accounts"):
             self.app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
+        self.app.add_typer(cli_accounts.own_logos, name="logos")
 
     def __call__(self, *words: str | Path, **environment: str) -> Ran:
         answer = CliRunner().invoke(self.app, [str(word) for word in words], env={**self.environment, **environment})
@@ -309,3 +310,38 @@ def test_the_commands_are_part_of_paymux(home: Path, database_url: str) -> None:
     shown = json.loads(paymux("channels", "add", made["clientId"], "app", "--json").stdout)
     assert shown["merchantId"] == made["merchantId"]
     assert "--credentials" in paymux("provider-accounts", "set", "--help").stdout
+
+
+def test_a_logo_is_put_in_place_of_the_mark_and_taken_away(
+    operator: Operator, made: dict[str, str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "afterpay.svg"
+    picture.write_bytes(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    shown = operator("logos", "set", "shop", "AFTERPAY_AU", picture, "--json").json
+    assert (shown["merchantId"], shown["mediaType"]) == (made["merchantId"], "image/svg+xml")
+
+    async def look(tx: Connection, keyring: KeyRing) -> dict[str, logos.Logo]:
+        return await logos.of_merchant(tx, made["merchantId"])
+
+    kept = operator.sees(look)["AFTERPAY_AU"]
+    assert shown["imageUrl"].endswith(f"/images/logos/{kept.id}")
+    assert operator("logos", "remove", "shop", "AFTERPAY_AU").code == 0
+    assert operator.sees(look) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("set", "shop", "NOBODY"), "NOBODY"),
+        (("set", "nobody", "AFTERPAY_AU"), "nobody"),
+        (("set", "shop", "AFTERPAY_AU"), "PNG, JPEG, WebP or SVG"),
+    ],
+)
+def test_a_logo_that_can_not_be_shown_is_refused_in_a_sentence(
+    words: tuple[str, ...], sentence: str, operator: Operator, made: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "logo.txt"
+    file.write_text("no picture")
+    refused = operator("logos", *words, file)
+    assert refused.code == 1
+    assert sentence in refused.err

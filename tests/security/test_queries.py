@@ -56,6 +56,7 @@ ALLOWED = {
         "account_by_event_key": BY_SECRET, "account_by_id": BY_JOB,
         "has_sandbox_accounts": "whether there is any, at the start of live mode",
     },
+    "accounts/logo_store.py": {"by_id": "a picture that every shopper is shown, by the id in its public address"},
     "notifications/store.py": {
         "delivery": BY_JOB, "lock_delivery": BY_JOB, "add_attempt": BY_JOB, "settle": BY_JOB,
         "attempts_of_order": BY_ORDER, "events_of_order": BY_ORDER,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from paymux.accounts import logos
 from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
 from paymux.api.answers import answer
@@ -40,6 +42,7 @@ async def options(request: Request) -> Response:
         if channel and ("\0" in channel or not await accounts.channel_exists(held, owner.id, channel)):
             raise ApiError(f"channel {channel[:100]} is unknown", code="unknown_channel")
         found = await accounts.provider_accounts(held, core.keyring, owner.id, channel)
+        own = await logos.of_merchant(held, owner.id)
     shown = []
     for account in sorted(found, key=lambda a: (a.priority, a.code)):
         try:
@@ -47,7 +50,9 @@ async def options(request: Request) -> Response:
         except UnknownCode:
             continue
         if _offered(core, account, code, total):
-            shown.append(_option(core, account, provider.facts, code, total, images))
+            shown.append(
+                _option(core, account, provider.facts, code, total) | _images(core, provider.facts, code, own, images)
+            )
     return answer(shown)
 
 
@@ -81,7 +86,7 @@ def _offered(core: Core, account: ProviderAccount, code: CodeFacts, total: Money
 
 
 def _option(
-    core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money, image: bool
+    core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money
 ) -> dict[str, Any]:
     count = code.instalments.count if code.instalments else 1
     weeks = code.instalments.weeks if code.instalments else Decimal(1)
@@ -95,11 +100,10 @@ def _option(
     )
     weekly = (total.amount / term).quantize(step)
     monthly = min(total.amount, (total.amount / term * WEEKS_PER_MONTH).quantize(step))
-    shown: dict[str, Any] = {
+    return {
         "terms": terms,
         "name": code.code,
         "title": code.title,
-        "imageUrl": f"{core.settings.base_url}/images/providers/{code.code}.svg",
         "instalment": {"rate": _rate(each, total.currency), "termDuration": count, "termUnit": unit},
         "monthlyCost": _rate(monthly, total.currency),
         "weeklyCost": _rate(weekly, total.currency),
@@ -126,8 +130,16 @@ def _option(
         "requiredFields": list(code.required),
         "verified": facts.confidence != "unverified",
     }  # fmt: skip
-    if image:
-        shown["image"] = base64.b64encode(mark(facts, code).encode()).decode()
+
+
+def _images(
+    core: Core, facts: ProviderFacts, code: CodeFacts, own: Mapping[str, logos.Logo], capable: bool
+) -> dict[str, str]:
+    """The merchant's own logo, else the mark; with isCapable=true the picture itself, too."""
+    logo, base = own.get(code.code), f"{core.settings.base_url}/images"
+    shown = {"imageUrl": f"{base}/logos/{logo.id}" if logo else f"{base}/providers/{code.code}.svg"}
+    if capable:
+        shown["image"] = logo.content if logo else base64.b64encode(mark(facts, code).encode()).decode()
     return shown
 
 
@@ -154,3 +166,19 @@ async def image(code: str) -> Response:
     except UnknownCode:
         raise ApiError("There is no such payment method", code="not_found", status=404) from None
     return Response(mark(provider.facts, facts), media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+
+@router.get("/images/logos/{logo_id}", include_in_schema=False)
+async def logo(request: Request, logo_id: str) -> Response:
+    """A merchant's own logo of a payment method, as a picture that can do nothing but be looked at."""
+    core: Core = request.app.state.core
+    async with core.database.connection() as held:
+        found = await logos.by_id(held, logo_id) if logo_id.isascii() and logo_id.isprintable() else None
+    if found is None:
+        raise ApiError("There is no such logo", code="not_found", status=404)
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(base64.b64decode(found.content), media_type=found.media_type, headers=headers)
