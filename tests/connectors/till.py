@@ -89,7 +89,18 @@ class Till:
     async def decides(self, outcome: str, amount: str = "", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
         """Open an order and have the shopper decide; the checkout, and the query that he comes back with."""
         opened, checkout = await self.opens(amount, **changes)
-        return checkout, await self.counter.shopper(opened.url, outcome)
+        return checkout, await self.counter.shopper(await self.page(opened), outcome)
+
+    async def page(self, opened: Redirect) -> str:
+        """Where the shopper decides, come by as a browser does."""
+        return opened.url
+
+    @staticmethod
+    async def sent_on(url: str) -> str:
+        """Where a page sends the browser on to."""
+        async with aiohttp.ClientSession() as browser, browser.get(url, allow_redirects=False) as answer:
+            assert answer.status in (302, 303), await answer.text()
+            return answer.headers["Location"]
 
     async def decided(self, outcome: str = "approve", amount: str = "", **changes: Any) -> Checkout:
         """Open an order and have the shopper decide."""
@@ -146,14 +157,14 @@ class Till:
         """The simulator's own record."""
         return self.simulator.case(checkout.session)
 
-    async def settles(self, outcome: str) -> None:
-        """Have the provider decide without a browser."""
+    async def settles(self, outcome: str) -> int:
+        """Have the provider decide without a browser; the status."""
         body = {"reference": self.counter.reference, "outcome": outcome}
         async with (
             aiohttp.ClientSession() as http,
             http.post(f"{self.counter.base_url}/control/settle", json=body) as answer,
         ):
-            assert answer.status == 200, await answer.text()
+            return answer.status
 
     async def events(self, count: int = 1) -> list[Incoming]:
         """The events that the simulator sent, once so many have arrived, oldest first, as our own edge hands them on."""

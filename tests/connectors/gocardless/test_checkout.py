@@ -18,7 +18,8 @@ from paymux.connectors.contract import (
     Refused,
 )
 from paymux.platform.http import Unclear
-from tests.connectors.gocardless.conftest import KEY, Scripted, Till, sample
+from tests.connectors.gocardless.conftest import Scripted, Till, sample
+from tests.connectors.till import KEY
 
 
 async def test_a_mandate_is_asked_for_in_the_orders_currency_and_names_its_price(
@@ -77,7 +78,7 @@ async def test_a_create_whose_answer_was_lost_finds_its_billing_request_again(ti
 
 
 async def test_the_flow_lives_for_seven_days(till: Till) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     assert opened.expires_at is not None
     assert timedelta(days=6, hours=23) < opened.expires_at - datetime.now(UTC) <= timedelta(days=7)
 
@@ -100,12 +101,12 @@ async def test_a_currency_without_a_scheme_is_refused_in_gocardlesss_words(till:
     ],
 )
 async def test_a_return_is_only_a_hint(till: Till, query: dict[str, str], hint: Ask) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     assert till.connector.read_return(query, checkout) == hint
 
 
 async def test_an_open_flow_is_pending_and_names_its_order(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     said = await till.connector.fetch(checkout)
     assert isinstance(said, Pending)
     assert (said.completed, said.session, said.reference) == (False, checkout.session, "R-1001")
@@ -155,7 +156,7 @@ async def test_a_fulfilled_request_whose_mandate_does_not_show_yet_is_pending(sc
 
 
 async def test_a_checkout_that_is_cancelled_cannot_be_agreed_to_any_more(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     await till.counter.shopper(opened.url, "approve")
     assert isinstance(await till.connector.fetch(checkout), Cancelled)
@@ -165,7 +166,7 @@ async def test_a_checkout_that_is_cancelled_cannot_be_agreed_to_any_more(till: T
 
 
 async def test_another_accounts_checkout_is_not_there(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(checkout, session="BRQ666"))
 

@@ -50,7 +50,7 @@ async def test_what_the_simulator_tells_of_an_order_leads_to_it_and_proves_nothi
     checkout = await till.charges()
     await till.refunds(checkout, "40.00", "0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f7f01", "100.00")
     about = []
-    for webhook in await till.webhooks(4):
+    for webhook in await till.events(4):
         assert till.connector.verify_event(webhook) is None
         for _, part in till.connector.split_event(webhook):
             kind = json.loads(part.body)["events"][0]["resource_type"]

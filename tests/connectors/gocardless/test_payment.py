@@ -21,7 +21,8 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.gocardless.conftest import KEY, ONE, TWO, Scripted, Till, sample
+from tests.connectors.gocardless.conftest import Scripted, Till, sample
+from tests.connectors.till import KEY, ONE, TWO
 
 ALL = Decimal("100.00")
 COLLECTED = [("authorize", ALL, "GBP"), ("capture", ALL, "GBP")]
@@ -43,7 +44,7 @@ async def test_the_confirm_charges_the_mandate_of_this_billing_request(scripted:
 
 async def test_a_debit_is_underway_and_then_collected(till: Till) -> None:
     checkout = await till.charges()
-    paid = await till.collected(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.underway, paid.total, paid.captured, paid.refunded) == (False, Money(ALL, "GBP"), ALL, 0)
     assert (paid.session, paid.reference, paid.moves) == (checkout.session, "R-1001", ())
     assert till.counter.ledger() == COLLECTED
@@ -52,10 +53,10 @@ async def test_a_debit_is_underway_and_then_collected(till: Till) -> None:
 async def test_a_debit_that_the_bank_is_at_stays_underway_until_it_answers(till: Till) -> None:
     checkout = await till.charges("pending")
     for _ in range(2):
-        assert (await till.collected(checkout)).underway
+        assert (await till.paid_now(checkout)).underway
     assert till.counter.ledger() == []
     assert await till.settles("approve") == 200
-    assert not (await till.collected(checkout)).underway
+    assert not (await till.paid_now(checkout)).underway
 
 
 async def test_a_debit_that_the_bank_refuses_is_declined(till: Till) -> None:
@@ -67,7 +68,7 @@ async def test_a_debit_that_the_bank_refuses_is_declined(till: Till) -> None:
 
 
 async def test_a_confirm_before_the_shopper_agreed_charges_nothing(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     said = await till.connector.confirm(checkout, KEY)
     assert isinstance(said, Pending)
     assert not said.completed
@@ -160,7 +161,7 @@ async def test_refunds_are_taken_on_and_then_paid(till: Till) -> None:
     first = await till.refunds(checkout, "40.00", ONE, "100.00")
     second = await till.refunds(checkout, "60.00", TWO, "60.00")
     assert isinstance(first, Underway)
-    paid = await till.collected(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.refunded) == (ALL, ALL)
     found = {move.key: (move.kind, move.amount, move.status, move.provider_id) for move in paid.moves or ()}
     assert found == {
@@ -181,11 +182,11 @@ async def test_a_refund_whose_answer_was_lost_is_made_once(till: Till) -> None:
 
 async def test_a_refund_beside_one_that_we_do_not_know_of_is_refused(till: Till) -> None:
     checkout = await till.charges()
-    assert await till.post("provider-refund", id=checkout.session, amount="10.00") == 201
+    assert await till.post("/sandbox/provider-refund", id=checkout.session, amount="10.00") == 201
     with pytest.raises(Refused) as refused:
         await till.refunds(checkout, "40.00", ONE, "100.00")
     assert refused.value.code == "total_amount_confirmation_invalid"
-    (theirs,) = (await till.collected(checkout)).moves or ()
+    (theirs,) = (await till.paid_now(checkout)).moves or ()
     assert (theirs.key, theirs.amount) == (None, Decimal("10.00"))
 
 
@@ -210,8 +211,8 @@ async def test_each_status_of_a_refund(scripted: Scripted, status: str, expected
 
 async def test_a_payment_that_is_charged_back_was_collected_and_taken_back(till: Till) -> None:
     checkout = await till.charges()
-    await till.post("payment-status", id=checkout.session, status="charged_back")
-    paid = await till.collected(checkout)
+    await till.post("/sandbox/payment-status", id=checkout.session, status="charged_back")
+    paid = await till.paid_now(checkout)
     (move,) = paid.moves or ()
     assert (paid.captured, paid.refunded) == (ALL, 0)
     assert (move.kind, move.amount, move.status) == (MoveKind.CHARGEBACK, ALL, MoveStatus.DONE)
@@ -219,9 +220,9 @@ async def test_a_payment_that_is_charged_back_was_collected_and_taken_back(till:
 
 async def test_a_failure_after_the_confirmation_is_money_taken_back(till: Till) -> None:
     checkout = await till.charges()
-    known = replace(checkout, state=(await till.collected(checkout)).state)
-    await till.post("payment-status", id=checkout.session, status="failed")
-    (move,) = (await till.collected(known)).moves or ()
+    known = replace(checkout, state=(await till.paid_now(checkout)).state)
+    await till.post("/sandbox/payment-status", id=checkout.session, status="failed")
+    (move,) = (await till.paid_now(known)).moves or ()
     assert (move.kind, move.amount) == (MoveKind.CHARGEBACK, ALL)
     assert isinstance(await till.connector.fetch(checkout), Declined)
 
@@ -230,7 +231,7 @@ async def test_a_debit_that_is_not_with_the_banks_yet_can_be_cancelled(till: Til
     checkout = await till.charges("pending")
     await till.connector.cancel_checkout(checkout)
     assert isinstance(await till.connector.fetch(checkout), Cancelled)
-    await till.settles("approve")
+    assert await till.settles("approve") == 404
     assert till.counter.ledger() == []
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.gocardless.conftest import KEY, Till
+from tests.connectors.gocardless.conftest import Till
+from tests.connectors.till import KEY
 
 MANDATE: dict[str, Any] = {"billing_requests": {"mandate_request": {"currency": "GBP"}}}
 

@@ -28,7 +28,9 @@ from paymux.connectors.grab import signature
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.grab.conftest import KEY, KEY2, SECRET, Scripted, Till, sample
+from tests.connectors.grab.conftest import SECRET, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE
 
 ID = KEY.replace("-", "")
 CODES = [("GRAB_SG", "SGD"), ("GRAB_MY", "MYR")]
@@ -48,7 +50,7 @@ async def test_every_code_is_paid_in_its_currency(till: Till, code: str, currenc
 
 
 async def test_the_request_is_the_documented_one(scripted: Scripted, till: Till) -> None:
-    scripted.says({"partnerTxID": ID, "request": "eyJ.request"})
+    scripted.says(200, {"partnerTxID": ID, "request": "eyJ.request"})
     opened = await scripted.connector.create_checkout(till.counter.order("GRAB_SG"), KEY)
     assert isinstance(opened, Redirect)
     assert opened.session == ID
@@ -64,7 +66,7 @@ async def test_the_request_is_the_documented_one(scripted: Scripted, till: Till)
 async def test_everybody_returns_to_the_one_registered_url_and_state_names_the_order(
     scripted: Scripted, till: Till
 ) -> None:
-    scripted.says({"partnerTxID": ID, "request": "eyJ.request"})
+    scripted.says(200, {"partnerTxID": ID, "request": "eyJ.request"})
     opened = await scripted.connector.create_checkout(till.counter.order("GRAB_SG"), KEY)
     assert isinstance(opened, Redirect)
     address = URL(opened.url)
@@ -89,16 +91,16 @@ async def test_everybody_returns_to_the_one_registered_url_and_state_names_the_o
     ],
 )
 async def test_the_return_is_a_hint_and_its_code_is_not_used(till: Till, query: dict[str, str], hint: Ask) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     assert till.connector.read_return(query, checkout) == hint
 
 
 async def test_nothing_moves_before_the_confirm(till: Till) -> None:
     checkout = await till.approved()
     assert till.counter.ledger() == []
-    paid = await till.connector.confirm(checkout, KEY2)
+    paid = await till.connector.confirm(checkout, ONE)
     assert isinstance(paid, Paid)
-    again = await till.connector.confirm(checkout, KEY2)
+    again = await till.connector.confirm(checkout, ONE)
     assert isinstance(again, Paid)
     assert again.payment_id == paid.payment_id
     assert len(till.counter.ledger()) == 2
@@ -111,14 +113,14 @@ async def test_the_code_is_exchanged_once_and_the_token_kept_for_the_confirm(til
     without = await till.connector.fetch(replace(checkout, state={"redirect_uri": checkout.state["redirect_uri"]}))
     assert isinstance(without, Pending)
     assert "invalid_grant" in without.reason
-    assert isinstance(await till.connector.confirm(replace(checkout, state={}), KEY2), Pending)
+    assert isinstance(await till.connector.confirm(replace(checkout, state={}), ONE), Pending)
     assert till.counter.ledger() == []
 
 
 async def test_an_authorisation_that_was_not_confirmed_in_time_goes_back(till: Till) -> None:
     checkout = await till.approved()
     till.passes(minutes=11)
-    assert isinstance(await till.connector.confirm(checkout, KEY2), Expired)
+    assert isinstance(await till.connector.confirm(checkout, ONE), Expired)
     assert isinstance(await till.connector.fetch(checkout), Expired)
     assert till.counter.ledger() == []
 
@@ -128,7 +130,7 @@ async def test_a_confirm_whose_answer_was_lost_is_read_as_paid(till: Till, fault
     checkout = await till.approved()
     await till.counter.order_fault("confirm", fault)
     with pytest.raises(Unclear):
-        await till.connector.confirm(checkout, KEY2)
+        await till.connector.confirm(checkout, ONE)
     assert isinstance(await till.connector.fetch(checkout), Paid)
 
 
@@ -161,8 +163,8 @@ async def test_a_request_that_nobody_answered_ends_after_twenty_minutes(till: Ti
 async def test_every_word_of_a_charge(
     scripted: Scripted, till: Till, status: str, reason: str, kind: type[Report]
 ) -> None:
-    _, _, checkout = await till.opens()
-    scripted.says(sample("charge_state")["answer"] | {"txStatus": status, "reason": reason, "oAuthCode": "secret"})
+    _, checkout = await till.opens()
+    scripted.says(200, sample("charge_state")["answer"] | {"txStatus": status, "reason": reason, "oAuthCode": "secret"})
     report = await scripted.connector.fetch(checkout)
     assert type(report) is kind
     assert "secret" not in repr(report)
@@ -172,29 +174,29 @@ async def test_every_word_of_a_charge(
 
 @pytest.mark.parametrize(("status", "body"), [(404, {}), (200, {"txStatus": "failed", "reason": "no_record_found"})])
 async def test_a_charge_that_is_not_there(scripted: Scripted, till: Till, status: int, body: dict[str, str]) -> None:
-    _, _, checkout = await till.opens()
-    scripted.says(body, status)
+    _, checkout = await till.opens()
+    scripted.says(status, body)
     with pytest.raises(NotThere):
         await scripted.connector.fetch(checkout)
 
 
 async def test_a_refused_completion_of_a_completed_charge_is_a_payment(scripted: Scripted, till: Till) -> None:
     checkout = await till.approved()
-    scripted.says({"reason": "transaction_already_exists"}, 409)
-    scripted.says(sample("charge_state")["answer"])
-    assert isinstance(await scripted.connector.confirm(checkout, KEY2), Paid)
-    scripted.says({"reason": "client_error"}, 400)
-    scripted.says({"txStatus": "authorised", "oAuthCode": "c"})
+    scripted.says(409, {"reason": "transaction_already_exists"})
+    scripted.says(200, sample("charge_state")["answer"])
+    assert isinstance(await scripted.connector.confirm(checkout, ONE), Paid)
+    scripted.says(400, {"reason": "client_error"})
+    scripted.says(200, {"txStatus": "authorised", "oAuthCode": "c"})
     with pytest.raises(Refused) as no:
-        await scripted.connector.confirm(checkout, KEY2)
+        await scripted.connector.confirm(checkout, ONE)
     assert no.value.code == "client_error"
 
 
 async def test_a_completion_that_names_no_state_is_asked_about(scripted: Scripted, till: Till) -> None:
     checkout = await till.approved()
-    scripted.says({"partnerTxID": checkout.session})
-    scripted.says({"txStatus": "authorised", "oAuthCode": "c"})
-    assert isinstance(await scripted.connector.confirm(checkout, KEY2), Pending)
+    scripted.says(200, {"partnerTxID": checkout.session})
+    scripted.says(200, {"txStatus": "authorised", "oAuthCode": "c"})
+    assert isinstance(await scripted.connector.confirm(checkout, ONE), Pending)
 
 
 async def test_the_webhooks_tell_of_the_approval_and_of_the_payment(till: Till) -> None:

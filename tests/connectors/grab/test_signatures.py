@@ -8,7 +8,8 @@ import pytest
 
 from paymux.connectors.contract import Forged, Refused
 from paymux.connectors.grab import signature
-from tests.connectors.grab.conftest import KEY, SECRET, Till, sample
+from tests.connectors.grab.conftest import SECRET, Till, sample
+from tests.connectors.till import KEY
 
 
 def test_a_request_is_signed_as_the_official_library_signs_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,37 +10,40 @@ import pytest
 from paymux.connectors.contract import Checkout, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.humm.conftest import KEY, Scripted, Till, sample
+from tests.connectors.humm.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE
 
 
 async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
     checkout = await till.pays()
     for amount in ("40.55", "59.45"):
-        done = await till.refunds(checkout, amount)
-        assert done.provider_id == f"{checkout.payment_id}/refund/{KEY}"
+        done = await till.moves("refund", checkout, amount)
+        assert done.provider_id == f"{checkout.payment_id}/refund/{ONE}"
     assert till.counter.ledger()[2:] == [("refund", Decimal("40.55"), "AUD"), ("refund", Decimal("59.45"), "AUD")]
     with pytest.raises(Refused) as no:
-        await till.refunds(checkout, "0.01")
+        await till.moves("refund", checkout, "0.01")
     assert no.value.code == "MERR0003"
 
 
 async def _paid(till: Till, purchase: str) -> Checkout:
-    return replace((await till.opens())[2], payment_id=purchase)
+    return replace((await till.opens())[1], payment_id=purchase)
 
 
 async def test_the_documented_refund_is_sent_as_documented(till: Till, scripted: Scripted) -> None:
     wanted = sample("refund")["request"]
-    move = replace(till.move("10.00"), description="Test \n refund")
+    move = till.move("10.00", description="Test \n refund")
+    scripted.says(204)
     await scripted.connector.refund(await _paid(till, wanted["x_purchase_number"]), move)
-    ((path, body, agent),) = scripted.asked
-    assert (path, body) == ("/api/ExternalRefund/v1/processrefund", wanted)
-    assert agent.startswith("paymux/"), "without a User-Agent humm answers 403"
+    ((method, path, body),) = scripted.asked
+    assert (method, path, body) == ("POST", "/api/ExternalRefund/v1/processrefund", wanted)
+    assert scripted.headers[0]["User-Agent"].startswith("paymux/"), "without a User-Agent humm answers 403"
 
 
 @pytest.mark.parametrize("refusal", sample("refund")["refusals"])
 async def test_a_refusal_keeps_humms_own_code(till: Till, scripted: Scripted, refusal: dict[str, object]) -> None:
     answer = refusal["answer"]
-    scripted.status, scripted.body = int(str(refusal["status"])), json.dumps(answer) if answer else ""
+    scripted.says(int(str(refusal["status"])), answer or "")
     with pytest.raises(Refused) as no:
         await scripted.connector.refund(await _paid(till, "1"), till.move("10.00"))
     assert no.value.code == (answer["Message"] if isinstance(answer, dict) else "401")
@@ -51,7 +53,7 @@ async def test_a_refusal_keeps_humms_own_code(till: Till, scripted: Scripted, re
 async def test_an_answer_that_is_no_documented_yes_or_no_is_unclear(
     till: Till, scripted: Scripted, status: int
 ) -> None:
-    scripted.status, scripted.body = status, '{"Message": "MERR0003"}'
+    scripted.says(status, {"Message": "MERR0003"})
     with pytest.raises(Unclear):
         await scripted.connector.refund(await _paid(till, "1"), till.move("10.00"))
 

@@ -31,7 +31,7 @@ from tests.connectors.humm.conftest import Till, sample, signed
     ],
 )
 async def test_a_form_that_breaks_a_rule_opens_nothing(till: Till, field: str, value: str, says: str) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     form = dict(opened.form or {}) | {field: value}
     if says != "signature":
         form = signed({name: text for name, text in form.items() if name != "x_signature"})
@@ -42,12 +42,12 @@ async def test_a_form_that_breaks_a_rule_opens_nothing(till: Till, field: str, v
 
 
 async def test_the_documented_form_opens_a_purchase(till: Till) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     assert (await till.posts(opened, sample("form")["fields"]))[0] == 303
 
 
 async def test_the_same_form_again_leads_to_the_same_purchase_and_opens_a_cancelled_one_anew(till: Till) -> None:
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     first = await till.posts(opened)
     assert await till.posts(opened) == first
     await till.counter.shopper(first[1], "cancel")
@@ -59,7 +59,7 @@ async def test_the_same_form_again_leads_to_the_same_purchase_and_opens_a_cancel
 
 async def test_a_purchase_can_not_be_paid_after_its_time(till: Till) -> None:
     order = till.counter.order("HUMM_AU")
-    _, opened, _ = await till.opens(expires_at=order.created_at + timedelta(minutes=10), created_at=order.created_at)
+    opened, _ = await till.opens(expires_at=order.created_at + timedelta(minutes=10), created_at=order.created_at)
     page = (await till.posts(opened))[1]
     till.counter.sandbox.clock.offset += timedelta(minutes=11)
     assert await till.counter.shopper(page, "approve") == {"via": "cancel"}
@@ -98,4 +98,4 @@ async def test_a_refund_that_breaks_a_rule_moves_nothing(
 async def test_an_unpaid_purchase_is_not_refunded(till: Till) -> None:
     checkout, query = await till.decides("decline")
     with pytest.raises(Refused, match="MERR0003"):
-        await till.refunds(replace(checkout, payment_id=query["x_gateway_reference"]), "10.00")
+        await till.moves("refund", replace(checkout, payment_id=query["x_gateway_reference"]), "10.00")

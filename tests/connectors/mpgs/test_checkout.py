@@ -13,6 +13,7 @@ import pytest
 from paymux.connectors.contract import (
     Ask,
     Checkout,
+    Connector,
     EventReading,
     Forged,
     Incoming,
@@ -23,24 +24,23 @@ from paymux.connectors.contract import (
     Refused,
     Report,
 )
+from paymux.connectors.provider_http import ProviderHttp
 from paymux.money import Money
 from paymux.platform.http import Answer, HttpClient, Unclear
-from tests.connectors.mpgs.conftest import CREDENTIALS, KEY, Scripted, Till, connector_at, row, sample
+from tests.connectors.mpgs.conftest import CREDENTIALS, ROOT, Till, row, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, checkout_of
 
 
 def checkout(**changes: Any) -> Checkout:
-    held = Checkout(
-        session="ord_1", reference="R-1001", total=Money(Decimal(100), "USD"), auto_capture=True, get_token=False,
-        country="US", locale="en", expires_at=datetime(2026, 11, 26, tzinfo=UTC), order_id="ord_1",
-    )  # fmt: skip
-    return replace(held, **changes)
+    return checkout_of("ord_1", "100", "USD", "US", **changes)
 
 
 async def _asked(till: Till, scripted: Scripted, **changes: Any) -> dict[str, Any]:
-    scripted.says(sample("link")["answer"], 201)
+    scripted.says(201, sample("link")["answer"])
     await scripted.connector.create_checkout(till.order(**changes), KEY)
     method, path, body = scripted.asked[-1]
-    assert (method, path) == ("POST", "/session")
+    assert (method, path) == ("POST", f"{ROOT}/session")
     asked: dict[str, Any] = body
     return asked
 
@@ -49,15 +49,15 @@ async def _asked(till: Till, scripted: Scripted, **changes: Any) -> dict[str, An
 
 
 async def test_a_link_is_made_and_its_order_has_our_own_orders_id(till: Till) -> None:
-    order, opened, held = await till.opens()
-    assert opened.session == order.id != order.reference
-    assert (opened.url.startswith("http"), opened.expires_at) == (True, order.expires_at)
+    opened, held = await till.opens()
+    assert opened.session == held.order_id != held.reference
+    assert (opened.url.startswith("http"), opened.expires_at) == (True, held.expires_at)
     assert isinstance(await till.connector.fetch(held), Pending)
 
 
 async def test_the_links_own_address_is_where_the_shopper_goes(till: Till, scripted: Scripted) -> None:
     documented = sample("link")
-    scripted.says(documented["answer"], 201)
+    scripted.says(201, documented["answer"])
     opened = await scripted.connector.create_checkout(till.order(), KEY)
     assert opened.url == documented["answer"]["paymentLink"]["url"]  # type: ignore[union-attr]
 
@@ -91,7 +91,7 @@ async def test_the_simulator_accepts_the_documented_request(till: Till) -> None:
 
 
 async def test_a_refusal_keeps_the_gateways_words(till: Till, scripted: Scripted) -> None:
-    scripted.says({"error": {"cause": "INVALID_REQUEST", "explanation": "Value is too long"}, "result": "ERROR"}, 400)
+    scripted.says(400, {"error": {"cause": "INVALID_REQUEST", "explanation": "Value is too long"}, "result": "ERROR"})
     with pytest.raises(Refused) as no:
         await scripted.connector.create_checkout(till.order(), KEY)
     assert (no.value.reason, no.value.code) == ("Value is too long", "INVALID_REQUEST")
@@ -103,7 +103,7 @@ async def test_a_refusal_keeps_the_gateways_words(till: Till, scripted: Scripted
      {"result": "UNKNOWN", "paymentLink": {"url": "https://x.example"}}],
 )  # fmt: skip
 async def test_an_answer_without_a_link_is_unclear(till: Till, scripted: Scripted, answer: Any) -> None:
-    scripted.says(answer)
+    scripted.says(200, answer)
     with pytest.raises(Unclear):
         await scripted.connector.create_checkout(till.order(), KEY)
 
@@ -118,14 +118,21 @@ class Noted(HttpClient):
         return Answer(200, {}, b'{"result": "SUCCESS"}')
 
 
+def at_gateway(scripted: Scripted, gateway: str, client: HttpClient) -> Connector:
+    """The connector of an account at this gateway."""
+    account = scripted.connector.account
+    hosts, credentials = {"api": "https://test-gateway.mastercard.com"}, {**account.credentials, "gateway": gateway}
+    return type(scripted.connector)(replace(account, hosts=hosts, credentials=credentials), ProviderHttp(client))
+
+
 @pytest.mark.parametrize(
     "gateway",
     ["na-gateway.mastercard.com", "nbkpayment.gateway.mastercard.com", "test-nbk.mtf.gateway.mastercard.com",
      " EU-gateway.mastercard.com"],
 )  # fmt: skip
-async def test_the_banks_own_gateway_is_called(gateway: str) -> None:
+async def test_the_banks_own_gateway_is_called(scripted: Scripted, gateway: str) -> None:
     client = Noted(connect=1.0, total=1.0)
-    await connector_at("https://test-gateway.mastercard.com", client, gateway=gateway).check()
+    await at_gateway(scripted, gateway, client).check()
     assert client.url.startswith(f"https://{gateway.strip().lower()}/api/rest/version/100/merchant/TESTPAYMUX/")
     await client.close()
 
@@ -135,10 +142,10 @@ async def test_the_banks_own_gateway_is_called(gateway: str) -> None:
     ["", "evil.example", "gateway.mastercard.com.evil.example", "evil.example/gateway.mastercard.com",
      "evil.example#.gateway.mastercard.com", "evilgateway.mastercard.com", "user@gateway.mastercard.com"],
 )  # fmt: skip
-async def test_the_password_goes_to_no_other_host(gateway: str) -> None:
+async def test_the_password_goes_to_no_other_host(scripted: Scripted, gateway: str) -> None:
     client = Noted(connect=1.0, total=1.0)
     with pytest.raises(Refused, match=r"gateway\.mastercard\.com"):
-        await connector_at("https://eu-gateway.mastercard.com", client, gateway=gateway).check()
+        await at_gateway(scripted, gateway, client).check()
     assert client.url == ""
     await client.close()
 
@@ -147,12 +154,12 @@ async def test_the_password_goes_to_no_other_host(gateway: str) -> None:
 
 
 async def _said(scripted: Scripted, *rows: dict[str, Any], **changes: Any) -> Report:
-    scripted.says({"id": "ord_1", "reference": "R-1001", "result": "SUCCESS", "transaction": rows} | changes)
+    scripted.says(200, {"id": "ord_1", "reference": "R-1001", "result": "SUCCESS", "transaction": rows} | changes)
     return await scripted.connector.fetch(checkout())
 
 
 async def test_a_documented_order_is_paid(scripted: Scripted) -> None:
-    scripted.says(sample("order")["answer"])
+    scripted.says(200, sample("order")["answer"])
     said = await scripted.connector.fetch(checkout())
     assert isinstance(said, Paid)
     assert (said.session, said.reference, said.payment_id) == ("ord_1", "R-1001", "1")
@@ -240,13 +247,13 @@ async def test_an_order_that_is_not_known_has_not_been_tried_to_be_paid(
     scripted: Scripted, status: int, explanation: str
 ) -> None:
     error = {"cause": "INVALID_REQUEST", "explanation": explanation} if explanation else {}
-    scripted.says({"error": error, "result": "ERROR"}, status)
+    scripted.says(status, {"error": error, "result": "ERROR"})
     assert isinstance(await scripted.connector.fetch(checkout()), Pending)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 async def test_another_error_is_no_news_of_the_order(scripted: Scripted, status: int) -> None:
-    scripted.says({"error": {"cause": "REQUEST_REJECTED", "explanation": "no privilege"}, "result": "ERROR"}, status)
+    scripted.says(status, {"error": {"cause": "REQUEST_REJECTED", "explanation": "no privilege"}, "result": "ERROR"})
     with pytest.raises(Refused, match="no privilege"):
         await scripted.connector.fetch(checkout())
 

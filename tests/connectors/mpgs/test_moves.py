@@ -9,8 +9,10 @@ import pytest
 
 from paymux.connectors.contract import Moved, Paid, Refused, Underway
 from paymux.platform.http import Unclear
-from tests.connectors.mpgs.conftest import KEY, THREE, TWO, Scripted, Till, row
+from tests.connectors.mpgs.conftest import ROOT, Till, row
 from tests.connectors.mpgs.test_checkout import checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE, THREE, TWO
 
 
 def money(*rows: tuple[str, str]) -> list[tuple[str, Decimal, str]]:
@@ -20,13 +22,13 @@ def money(*rows: tuple[str, str]) -> list[tuple[str, Decimal, str]]:
 async def test_an_authorisation_is_captured_whole_and_refunded_in_parts(till: Till) -> None:
     held = await till.pays(auto_capture=False)
     assert till.counter.ledger() == money(("authorize", "100"))
-    assert (await till.connector.capture(held, till.move("100"))).provider_id == KEY
+    assert (await till.connector.capture(held, till.move("100"))).provider_id == ONE
     for key in (TWO, THREE):
         assert isinstance(await till.connector.refund(held, till.move("40.50", key, captured="100")), Moved)
     said = await till.connector.fetch(held)
     assert isinstance(said, Paid)
     assert said.moves is not None
-    assert (said.captured, [move.key for move in said.moves]) == (Decimal(100), [KEY, TWO, THREE])
+    assert (said.captured, [move.key for move in said.moves]) == (Decimal(100), [ONE, TWO, THREE])
     assert till.counter.ledger()[1:] == money(("capture", "100"), ("refund", "40.5"), ("refund", "40.5"))
 
 
@@ -58,24 +60,24 @@ async def test_an_id_is_used_once(till: Till) -> None:
 
 @pytest.mark.parametrize("verb", ["capture", "refund", "void"])
 async def test_what_is_sent(till: Till, scripted: Scripted, verb: str) -> None:
-    scripted.says(row(verb.upper(), id=KEY), 201)
+    scripted.says(201, row(verb.upper(), id=ONE))
     await getattr(scripted.connector, verb)(checkout(payment_id="1"), till.move("12.50"))
     method, path, body = scripted.asked[-1]
-    assert (method, path) == ("PUT", f"/order/ord_1/transaction/{KEY}")
+    assert (method, path) == ("PUT", f"{ROOT}/order/ord_1/transaction/{ONE}")
     assert body["apiOperation"] == verb.upper()
     named = {"targetTransactionId": "1"} if verb == "void" else {"amount": "12.50", "currency": "USD"}
-    assert body["transaction"] == named | {"reference": f"OP-{KEY[:8]}"}
+    assert body["transaction"] == named | {"reference": f"OP-{ONE[:8]}"}
 
 
 async def test_a_pending_refund_is_under_way(till: Till, scripted: Scripted) -> None:
-    scripted.says(row("REFUND", "PENDING", KEY), 201)
+    scripted.says(201, row("REFUND", "PENDING", ONE))
     assert isinstance(await scripted.connector.refund(checkout(), till.move("1")), Underway)
 
 
 @pytest.mark.parametrize(
-    "answer", ["?", {}, row("REFUND", "UNKNOWN", KEY), row("REFUND", "ERROR", KEY), row("REFUND", id="2")]
+    "answer", ["?", {}, row("REFUND", "UNKNOWN", ONE), row("REFUND", "ERROR", ONE), row("REFUND", id="2")]
 )
 async def test_an_answer_that_does_not_tell_is_unclear(till: Till, scripted: Scripted, answer: Any) -> None:
-    scripted.says(answer, 201)
+    scripted.says(201, answer)
     with pytest.raises(Unclear):
         await scripted.connector.refund(checkout(), till.move("1"))

@@ -12,7 +12,6 @@ import pytest
 from paymux.connectors.contract import (
     Ask,
     Cancelled,
-    Checkout,
     Expired,
     Item,
     NotThere,
@@ -24,24 +23,19 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.myfatoorah.conftest import KEY, Scripted, Till, invoice, sample
+from tests.connectors.myfatoorah.conftest import Till, checkout, invoice, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 REFUNDS = {"IsSuccess": True, "Data": {"RefundStatusResult": []}}
 OPENED = {"IsSuccess": True, "Data": {"InvoiceId": 4711, "InvoiceURL": "https://demo.myfatoorah.com/KWT/ia/01"}}
 
 
-def checkout() -> Checkout:
-    return Checkout(
-        session="4711", reference="R-1001", total=Money(Decimal(100), "KWD"), auto_capture=True, get_token=False,
-        country="KW", locale="en", expires_at=datetime(2026, 11, 26, tzinfo=UTC), order_id="ord_1",
-    )  # fmt: skip
-
-
 async def _asked(till: Till, scripted: Scripted, **changes: Any) -> dict[str, Any]:
-    scripted.says(OPENED)
+    scripted.says(200, OPENED)
     await scripted.connector.create_checkout(till.counter.order("MYFATOORAH_KW", **changes), KEY)
-    path, body = scripted.asked[-1]
-    assert path == "/v2/SendPayment"
+    method, path, body = scripted.asked[-1]
+    assert (method, path) == ("POST", "/v2/SendPayment")
     asked: dict[str, Any] = body
     return asked
 
@@ -50,9 +44,9 @@ async def _asked(till: Till, scripted: Scripted, **changes: Any) -> dict[str, An
 
 
 async def test_an_invoice_is_made_and_the_shopper_sent_to_it(till: Till) -> None:
-    order, opened, held = await till.opens("12.50")
+    opened, held = await till.opens("12.50")
     assert opened.url.startswith("http")
-    assert opened.expires_at == order.expires_at
+    assert opened.expires_at == held.expires_at
     said = await till.connector.fetch(held)
     assert isinstance(said, Pending)
     assert (said.session, said.reference, said.completed) == (opened.session, "R-1001", False)
@@ -97,14 +91,14 @@ async def test_lines_sum_up_and_are_left_out_where_there_is_a_discount(till: Til
 @pytest.mark.parametrize("number", [0, 1])
 async def test_a_refusal_keeps_myfatoorahs_words(till: Till, scripted: Scripted, number: int) -> None:
     documented = sample("failures")["answers"][number]
-    scripted.says(documented["answer"], documented["status"])
+    scripted.says(documented["status"], documented["answer"])
     with pytest.raises(NotThere if documented["status"] == 404 else Refused) as no:
         await scripted.connector.create_checkout(till.counter.order("MYFATOORAH_KW"), KEY)
     assert (no.value.reason, no.value.code) == (documented["reason"], str(documented["status"]))
 
 
 async def test_a_no_with_status_200_is_a_no(till: Till, scripted: Scripted) -> None:
-    scripted.says({"IsSuccess": False, "Message": "", "Data": {"ErrorMessage": "Not activated"}})
+    scripted.says(200, {"IsSuccess": False, "Message": "", "Data": {"ErrorMessage": "Not activated"}})
     with pytest.raises(Refused, match="Not activated"):
         await scripted.connector.create_checkout(till.counter.order("MYFATOORAH_KW"), KEY)
 
@@ -113,7 +107,7 @@ async def test_a_no_with_status_200_is_a_no(till: Till, scripted: Scripted) -> N
     "answer", ["<html>", {}, {"IsSuccess": True}, {"IsSuccess": True, "Data": {"InvoiceId": 1}}, OPENED["Data"]]
 )
 async def test_an_answer_that_makes_no_sense_is_unclear(till: Till, scripted: Scripted, answer: Any) -> None:
-    scripted.says(answer)
+    scripted.says(200, answer)
     with pytest.raises(Unclear):
         await scripted.connector.create_checkout(till.counter.order("MYFATOORAH_KW"), KEY)
 
@@ -123,7 +117,7 @@ async def test_an_answer_that_makes_no_sense_is_unclear(till: Till, scripted: Sc
 
 async def _said(scripted: Scripted, answer: dict[str, Any], *more: Any) -> Report:
     for body in (answer, *more):
-        scripted.says(body)
+        scripted.says(200, body)
     return await scripted.connector.fetch(checkout())
 
 
@@ -133,7 +127,7 @@ async def test_a_paid_invoice_is_reported_as_myfatoorah_names_it(scripted: Scrip
     assert isinstance(said, Paid)
     assert (said.session, said.reference, said.payment_id) == ("4711", "other", "07071")
     assert (said.total, said.captured, said.moves) == (Money(Decimal("100.000"), "KWD"), Decimal(100), ())
-    assert [path for path, _ in scripted.asked] == ["/v2/GetPaymentStatus", "/v2/GetRefundStatus"]
+    assert [path for _, path, _ in scripted.asked] == ["/v2/GetPaymentStatus", "/v2/GetRefundStatus"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +213,7 @@ def test_a_return_only_leads_to_asking(till: Till, query: dict[str, str], asked:
 
 
 async def test_another_invoice_is_not_there(till: Till) -> None:
-    _, _, held = await till.opens()
+    _, held = await till.opens()
     with pytest.raises(Refused, match="No data match"):
         await till.connector.fetch(replace(held, session="1"))
 

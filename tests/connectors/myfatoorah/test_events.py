@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from paymux.connectors.contract import EventReading, Forged, Incoming
-from tests.connectors.myfatoorah.conftest import Scripted, Till, sample
+from tests.connectors.myfatoorah.conftest import Till, sample
+from tests.connectors.scripted import Scripted
 
 PAYMENT = "rG4ETkYia36ddIC0PubjaU8yrsuVrPSScCi0ogQAN2U="
 REFUND = "DGLaDkRbETol/D4dWziOdfX9J/5YmZ1zGR1yjfCO7ns="
@@ -98,8 +99,8 @@ def test_an_event_that_names_no_invoice_can_not_be_read(scripted: Scripted, body
 
 
 async def test_the_simulator_tells_of_payments_and_refunds_with_signatures(till: Till) -> None:
-    held = await till.pays()
-    assert (await till.post("/sandbox/portal-refund", id=held.session, amount="10"))[0] == 201
+    held = await till.decided()
+    assert await till.post("/sandbox/portal-refund", id=held.session, amount="10") == 201
     for sent in await till.events(2):
         assert till.connector.verify_event(sent)
         assert till.connector.read_event(sent).session == held.session

@@ -15,7 +15,7 @@ INVOICE = {
 
 
 async def test_without_the_token_nothing_is_told(till: Till) -> None:
-    assert (await till.post("/v2/SendPayment", "wrong", **INVOICE))[0] == 401
+    assert (await till.call("/v2/SendPayment", INVOICE, "wrong"))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -31,27 +31,27 @@ async def test_without_the_token_nothing_is_told(till: Till) -> None:
     ],
 )
 async def test_a_faulty_invoice_is_refused_naming_the_field(till: Till, change: dict[str, Any], field: str) -> None:
-    status, body = await till.post("/v2/SendPayment", **(INVOICE | change))
+    status, body = await till.call("/v2/SendPayment", INVOICE | change)
     assert (status, body["IsSuccess"], body["ValidationErrors"][0]["Name"]) == (400, False, field)
 
 
 async def test_an_invoice_is_found_by_the_payment_too(till: Till) -> None:
     held, query = await till.decides("approve")
-    status, body = await till.post("/v2/GetPaymentStatus", Key=query["paymentId"], KeyType="PaymentId")
+    status, body = await till.call("/v2/GetPaymentStatus", {"Key": query["paymentId"], "KeyType": "PaymentId"})
     assert (status, str(body["Data"]["InvoiceId"]), body["Data"]["InvoiceStatus"]) == (200, held.session, "Paid")
     assert body["Data"]["InvoiceDisplayValue"] == "100.000 KD"
 
 
 async def test_an_expired_invoice_can_not_be_paid(till: Till) -> None:
-    _, opened, held = await till.opens()
+    opened, held = await till.opens()
     till.passes(hours=25)
     await till.counter.shopper(opened.url, "approve")
     assert till.counter.ledger() == []
-    _, body = await till.post("/v2/GetPaymentStatus", Key=held.session, KeyType="InvoiceId")
+    _, body = await till.call("/v2/GetPaymentStatus", {"Key": held.session, "KeyType": "InvoiceId"})
     assert body["Data"]["InvoiceStatus"] == "Pending"
 
 
 async def test_an_unpaid_invoice_is_not_refunded(till: Till) -> None:
-    _, _, held = await till.opens()
-    status, _ = await till.post("/v2/MakeRefund", Key=held.session, KeyType="InvoiceId", Amount=1)
+    _, held = await till.opens()
+    status, _ = await till.call("/v2/MakeRefund", {"Key": held.session, "KeyType": "InvoiceId", "Amount": 1})
     assert status == 400

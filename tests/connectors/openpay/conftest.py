@@ -36,12 +36,10 @@ class Till(tills.Till):
         ):
             return answer.status, answer.headers.get("Location", "")
 
-    async def decides(self, outcome: str, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
-        """Open an order, post its form and decide; the checkout and the query that the shopper comes back with."""
-        opened, checkout = await self.opens(amount, **changes)
+    async def page(self, opened: Redirect) -> str:
         status, page = await self.posts(opened)
         assert status == 303
-        return checkout, await self.counter.shopper(page, outcome)
+        return page
 
     def checkout(self, **changes: Any) -> Checkout:
         """A checkout of the sample's plan and price."""
