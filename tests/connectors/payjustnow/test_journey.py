@@ -73,6 +73,29 @@ async def test_another_orders_return_pays_nothing(
     assert (await merchant.status(unpaid["orderReference"]))["status"] == "PENDING"
 
 
+async def test_who_cancels_and_pays_all_the_same_has_paid(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await merchant.creates("PAYJUSTNOW_SA")
+    reference = opened["orderReference"]
+    await installation.fault("payjustnow", "events", "no_event", reference, 1000)
+    assert (await shopper.pays(opened["redirectUrl"], "cancel"))["status"] == "PENDING"
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
+    assert installation.balance(reference) == 100
+
+
+async def test_who_cancels_and_never_pays_ends_the_order_and_can_not_pay_any_more(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await merchant.creates("PAYJUSTNOW_SA", cancellationTimeout=900)
+    reference = opened["orderReference"]
+    await shopper.pays(opened["redirectUrl"], "cancel")
+    await installation.advance(901)
+    await installation.quiet()
+    assert (await merchant.status(reference))["status"] == "CANCELED"
+    assert [case.status for _, case in installation.store.cases(reference)] == ["CANCELLED_BY_MERCHANT"]
+
+
 async def test_an_order_that_nobody_pays_within_the_hour_ends(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:

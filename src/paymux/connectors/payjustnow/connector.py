@@ -1,8 +1,9 @@
 """PayJustNow, online checkout API v2.
 
-A checkout can be paid for an hour, and is paid whole as soon as the shopper has agreed. The browser comes back with
-nothing that proves it, so the status is asked for; a signed callback brings the same. Statuses and callbacks name
-cents and no currency: PayJustNow is paid in rand and nothing else. Every request and callback is signed over its body
+A checkout can be paid for an hour, and is paid whole as soon as the shopper has agreed. One that he cancelled is not
+over: it can be updated and paid until its hour has passed, or until we cancel it. The browser comes back with nothing
+that proves anything, so the status is asked for; a signed callback brings the same. Statuses and callbacks name cents
+and no currency: PayJustNow is paid in rand and nothing else. Every request and callback is signed over its body
 without white space. A refund that is sent again with its requestId gets its first answer.
 Version 1, which PayJustNow's own plugins still use, tells of a payment only by the browser's return: it is not used.
 Sources: see provider.toml.
@@ -51,9 +52,7 @@ _NOBODY = "v2.0.00000000-0000-0000-0000-000000000000"
 # What JavaScript's \s matches, for that is what PayJustNow takes out of a body before it signs.
 _WHITE = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]")
 _PAID = frozenset({"PAID", "PAID_PENDING_CALLBACK", "PARTIALLY_REFUNDED"})
-_CANCELLED = {
-    "CANCELLED_BY_CONSUMER": "the shopper cancelled the checkout", "CANCELLED_BY_MERCHANT": "the checkout was cancelled",
-}  # fmt: skip
+_CANCELLED = "CANCELLED_BY_MERCHANT"
 _REFUNDED = "SUCCESS"
 
 
@@ -157,7 +156,7 @@ class PayJustNow(Connector):
         answer = await self._answered("cancel", {"checkoutToken": checkout.session})
         if answer.status < 400:
             word = read(Standing, answer).checkout_payment_status
-            if word.upper() not in _CANCELLED:
+            if word.upper() != _CANCELLED:
                 raise Unclear(f"PayJustNow answered a cancel with {word[:64]}")
         elif not isinstance(await self.fetch(checkout), Cancelled):
             raise _refusal(answer)
@@ -230,12 +229,12 @@ def _address(address: Address) -> dict[str, str]:
 
 
 def _report(standing: Standing, answer: Mapping[str, Any] | None) -> Report:
-    """What a checkout says; a word that no source shows is asked about again."""
+    """What a checkout says; one that the shopper cancelled, or a word that no source shows, is asked about again."""
     word, reference = standing.checkout_payment_status.upper(), standing.merchant_order_reference
     said: dict[str, Any] = {"session": standing.checkout_token, "reference": reference, "raw": answer}
     if word in _PAID:
         total = Money.from_minor(standing.checkout_total_cents, _RAND)
         return Paid(payment_id=standing.checkout_token, total=total, captured=total.amount, **said)
-    if word in _CANCELLED:
-        return Cancelled(reason=_CANCELLED[word], **said)
+    if word == _CANCELLED:
+        return Cancelled(reason="the checkout was cancelled", **said)
     return Pending(reason=f"the checkout is {word[:64]}", **said)

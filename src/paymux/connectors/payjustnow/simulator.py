@@ -1,7 +1,8 @@
 """PayJustNow's online checkout v2 as its merchants see it, from PayJustNow's documentation.
 
 Where the documentation shows no word, this has one of its own: `REFUNDED` for a checkout that was refunded whole. A
-shopper who is refused stays on an open checkout; after its hour it is still `PENDING_ORDER`, and nobody can pay it.
+shopper who is refused stays on an open checkout, and one who cancelled may come back to his; after its hour it has the
+same word as before, and nobody can pay it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _HOUR = timedelta(hours=1)
 _HUNDRED = Decimal(100)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _REFUNDABLE = ("PAID", "PAID_PENDING_CALLBACK", "PARTIALLY_REFUNDED")
-_CANCELLABLE = ("PENDING_ORDER", "CANCELLED_BY_CONSUMER")
+_OPEN = ("PENDING_ORDER", "CANCELLED_BY_CONSUMER")
 
 Call = Callable[[web.Request, dict[str, Any]], Awaitable[web.Response]]
 
@@ -65,7 +66,7 @@ class PayJustNowSimulator(Simulator):
 
     async def settle(self, case: Case, outcome: Outcome) -> None:
         """Decide an open checkout within its hour."""
-        if case.status != "PENDING_ORDER" or self.now >= datetime.fromisoformat(case.data["expiresAt"]):
+        if case.status not in _OPEN or self.now >= datetime.fromisoformat(case.data["expiresAt"]):
             return
         case.waiting = outcome == "pending"
         if outcome == "approve":
@@ -136,7 +137,7 @@ class PayJustNowSimulator(Simulator):
 
     async def _cancel(self, request: web.Request, body: dict[str, Any]) -> web.Response:
         case = self._of(body)
-        if case.status not in _CANCELLABLE:
+        if case.status not in _OPEN:
             raise No(403, f"a checkout in status {case.status} can not be cancelled")
         case.status, case.waiting, case.data["cancelledAt"] = "CANCELLED_BY_MERCHANT", False, self.now.isoformat()
         self.save(case)
