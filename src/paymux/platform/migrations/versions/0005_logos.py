@@ -4,10 +4,10 @@ from alembic import op
 
 from paymux.platform.migrations.steps import run_sql
 
-revision = "0006"
-down_revision = "0005"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
     """Make them."""
-    run_sql(op.get_bind(), "0006_logos.sql")
+    run_sql(op.get_bind(), "0005_logos.sql")
