@@ -17,12 +17,15 @@ async def test_an_order_is_paid_and_partly_refunded(
     assert installation.balance(reference) == Decimal("24.10")
 
 
-async def test_a_shopper_who_comes_back_with_a_failed_payment_is_declined(
+async def test_who_comes_back_with_a_failed_payment_can_try_again(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:
     opened = await merchant.creates("PAYMOB_EG")
-    assert (await shopper.pays(opened["redirectUrl"], "decline"))["status"] == "DECLINED"
-    assert (await merchant.details(opened["orderReference"]))["rejectReason"] == "Do not honour"
+    reference = opened["orderReference"]
+    await installation.fault("paymob", "events", "no_event", reference, 10)
+    assert (await shopper.pays(opened["redirectUrl"], "decline"))["status"] == "PENDING"
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
+    assert installation.balance(reference) == 100
 
 
 async def test_who_fails_once_and_pays_then_without_ever_coming_back_has_paid(
@@ -40,16 +43,17 @@ async def test_who_fails_once_and_pays_then_without_ever_coming_back_has_paid(
     assert installation.balance(reference) == 100
 
 
-async def test_who_pays_after_he_was_declined_gets_his_money_back(
+async def test_who_pays_after_his_order_was_cancelled_gets_his_money_back(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:
     opened = await merchant.creates("PAYMOB_EG")
     reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"], "decline"))["status"] == "DECLINED"
-    await shopper.decides(opened["redirectUrl"], "approve")
+    page = await shopper.reaches(opened["redirectUrl"])
+    assert (await merchant.post(f"/orders/{reference}/cancel", {})).status == 201
+    await installation.call("POST", page, data={"outcome": "approve"})
     await installation.advance(31)
     await installation.quiet()
-    assert (await merchant.status(reference))["status"] == "DECLINED"
+    assert (await merchant.status(reference))["status"] == "CANCELED"
     assert installation.balance(reference) == 0
     assert [row["initiator"] for row in (await merchant.details(reference))["refunds"]] == ["SYSTEM"]
 

@@ -63,6 +63,7 @@ class Transaction(_Said):
     """A try to pay, or what followed a payment: a refund, a void, a capture. Amounts in hundredths."""
 
     id: Id
+    integration_id: Annotated[Id | None, BeforeValidator(_id_or_none)] = None
     amount_cents: int = Field(ge=0)
     currency: Annotated[str, AfterValidator(_in_use)]
     success: bool

@@ -3,10 +3,10 @@
 An intention belongs to an order of Paymob's, which is our session: every try to pay it, and every refund, is a
 transaction that names that order. Until the payment is known the order's latest transaction is asked for, which may
 be a failed try or a refund; from then on the payment by its own id. A failed try leaves the order open, for there may
-be another one, unless the shopper himself comes back with it, signed.
+be another one; with whatever try the shopper comes back, the order is asked about.
 Calls that move money have the secret key; asking needs an access token, granted for the API key.
-Callback and return are signed over the same twenty values, joined without anything between them; among them are id,
-order, amount and currency, but not our reference, nor what was refunded: so a callback proves a fresh payment only.
+A callback is signed over twenty values, joined without anything between them; among them are id, order, amount and
+currency, but not our reference, nor what was refunded: so it proves a fresh payment only.
 Nothing makes a refund repeatable; the payment names the total that was refunded of it.
 Amounts are integers in hundredths. Sources: see provider.toml.
 """
@@ -43,7 +43,7 @@ from paymux.connectors.contract import (
     Underway,
 )
 from paymux.connectors.paymob.answers import AccessToken, Intention, Refund, Transaction, refusal
-from paymux.connectors.paymob.signed import check_callback, check_return, order_of, told
+from paymux.connectors.paymob.signed import check_callback, told
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read
 from paymux.platform.database import from_json
@@ -92,15 +92,12 @@ class Paymob(Connector):
     # -- reading ------------------------------------------------------------------------------
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
-        """How the try went with which the shopper comes back. What went well is asked for."""
-        session = order_of(query)
-        if "hmac" not in query:
-            return Ask(session=session, left=session is None)
-        check_return(query, self.credentials["hmac_secret"])
-        if session is None or (query.get("success"), query.get("pending")) != ("false", "false"):
-            return Ask(session=session, completed=True)
-        reason = query.get("data.message") or "Paymob could not take the payment"
-        return Declined(reason=reason, code=query.get("txn_response_code", ""), session=session, raw=dict(query))
+        """The try with which the shopper comes back, if any: a hint, for he may go back and try again.
+
+        The order's field is `order_id` in Paymob's documentation and `order` in its plugin.
+        """
+        tried = "true" in (query.get("success"), query.get("pending"))
+        return Ask(session=query.get("order") or query.get("order_id") or None, completed=tried, left=not tried)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment by its id once it is known; until then what is told of the order's latest transaction."""
@@ -150,11 +147,15 @@ class Paymob(Connector):
         return None
 
     def read_event(self, event: Incoming) -> EventReading:
-        """A payment that was just made, as far as it is signed; anything else is asked about. Raises ValueError."""
+        """A payment that was just made, as far as it is signed; anything else is asked about. Raises ValueError.
+
+        A payment of an integration that is not ours is asked about, too: its id may have lost a digit to it.
+        """
         said = Transaction.model_validate(told(event))
         report = self._report(said, None)
         fresh = not (said.has_parent_transaction or said.is_voided or said.is_refunded)
-        if not isinstance(report, Paid) or not fresh:
+        ours = said.integration_id in re.findall("[0-9]+", self.credentials["integration_ids"])
+        if not isinstance(report, Paid) or not fresh or not ours:
             return EventReading(session=said.order.id)
         proven = replace(report, reference=None, refunded=None, raw=from_json(event.body))
         return EventReading(session=said.order.id, payment_id=said.id, report=proven)
