@@ -59,8 +59,10 @@ def _check_buyer(payment: dict[str, Any]) -> None:
     buyer, place = _object(payment, "buyer", "payment"), _object(payment, "shipping_address", "payment")
     for name in ("name", "email", "phone"):
         _text(buyer, name, "payment.buyer")
-    if not _PHONE.fullmatch(buyer["phone"]) or "@" not in buyer["email"]:
-        raise _fault("payment.buyer")
+    if not _PHONE.fullmatch(buyer["phone"]):
+        raise _fault("payment.buyer.phone")
+    if "@" not in buyer["email"]:
+        raise _fault("payment.buyer.email")
     for name in ("city", "address"):
         _text(place, name, "payment.shipping_address")
     _text(place, "zip", "payment.shipping_address", empty=True)

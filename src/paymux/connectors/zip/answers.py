@@ -82,4 +82,6 @@ def refusal(answer: Answer) -> Refused:
     named = ", ".join(" ".join(filter(None, (detail.name, detail.message))) for detail in said.details or ())
     kind = NotThere if answer.status == 404 else Refused
     reason = said.message or f"Zip refused with {answer.status}"
-    return kind(f"{reason}: {named}" if named else reason, said.code or str(answer.status))
+    if named and not named.endswith(reason):
+        named = f"{reason}: {named}"
+    return kind(named or reason, said.code or str(answer.status))

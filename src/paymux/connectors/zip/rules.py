@@ -43,7 +43,9 @@ def check_checkout(body: Any) -> tuple[Decimal, str, str]:
         raise invalid("shopper.phone", "has to be a phone number")
     country = check_address(_object(shopper, "billing_address"))
     amount, currency = number(order, "amount"), string(order, "currency", 3)
-    if country not in _REGIONS or currency != _REGIONS[country][0]:
+    if country not in _REGIONS:
+        raise invalid("shopper.billing_address.country", "is not supported for this merchant")
+    if currency != _REGIONS[country][0]:
         raise invalid("order.currency", "is not supported for this merchant")
     string(order, "reference", 200, required=False)
     shipping = _object(order, "shipping")
