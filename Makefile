@@ -34,8 +34,8 @@ test-long: .venv/dev.installed browser
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: .venv/dev.installed
-	$(BIN)/ruff check src tests bench docs
-	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs/*.py
+	$(BIN)/ruff format --check src tests bench docs/*.py
 	$(BIN)/mypy
 	$(BIN)/mypy -m docs.generate -m docs.evidence
 	$(BIN)/lint-imports

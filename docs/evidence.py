@@ -26,6 +26,7 @@ class Seen:
     events: str
     set_up: str
     signed_return: bool
+    settles_later: bool
 
 
 def seen() -> dict[str, Seen]:
@@ -34,7 +35,7 @@ def seen() -> dict[str, Seen]:
     return {
         code: Seen(
             code, tuple(places), frozenset(group["done"]), frozenset(group["refused"]), frozenset(group["otherwise"]),
-            group["events"], group["eventsSetUp"], group["signedReturn"],
+            group["events"], group["eventsSetUp"], group["signedReturn"], group["settlesLater"],
         )
         for groups in kept.values()
         for group in groups

@@ -151,7 +151,7 @@ def page(evidence: Evidence) -> str:
     facts = evidence.facts
     parts = [
         HEAD, f"# {facts.title}\n", f"{facts.summary}\n", *_standing(facts), *_codes(facts), *_set_up(facts),
-        *_works(evidence), *_limits(facts), *_additional(facts), *_sandbox(facts), *_proven(evidence), *_missing(facts),
+        *_works(evidence), *_limits(evidence), *_additional(facts), *_sandbox(evidence), *_proven(evidence), *_missing(facts),
         *_unverified(facts), *_sources(facts),
     ]  # fmt: skip
     return "\n".join(parts).rstrip("\n") + "\n"
@@ -245,7 +245,8 @@ _ASKED = (
 )  # fmt: skip
 
 
-def _limits(facts: ProviderFacts) -> list[str]:
+def _limits(evidence: Evidence) -> list[str]:
+    facts = evidence.facts
     times = facts.times
     lines = ["## Limits\n"]
     lines.append(f"- A checkout can be paid for {_span(times.checkout)}.")
@@ -259,6 +260,10 @@ def _limits(facts: ProviderFacts) -> list[str]:
         f"- The provider sees your `orderReference`{where} if it has at most {facts.reference.max_length} characters and fits"
         f" `{facts.reference.pattern}`, else paymux's order id."
     )
+    if not evidence.doing("refund"):
+        lines.append(
+            "- Nothing can be given back by a call: a payment that comes after its order ended is left to a person (`needsReview`)."
+        )
     return [*lines, ""]
 
 
@@ -269,8 +274,11 @@ def _additional(facts: ProviderFacts) -> list[str]:
     return ["## `additionalData`\n", "| key | type | what it is |", "|---|---|---|", *rows, ""]
 
 
-def _sandbox(facts: ProviderFacts) -> list[str]:
-    back = "signed" if facts.signed_return else "not signed, so paymux asks"
+def _sandbox(evidence: Evidence) -> list[str]:
+    facts, tried = evidence.facts, [one for code in evidence.facts.codes if (one := evidence.of(code))]
+    back = "signed" if any(one.signed_return for one in tried) else "not signed, so paymux asks"
+    if any(one.settles_later for one in tried):
+        back += ", and no payment is final then: it is `PENDING` until the next poll or event, so advance the clock"
     return [
         "## In the sandbox\n",
         "The same connector talks to a simulator of the provider's API. Its checkout page offers *approve*, *decline*, *cancel*,"

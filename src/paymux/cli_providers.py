@@ -55,7 +55,7 @@ def _row(code: str, provider: ProviderFacts, facts: CodeFacts) -> dict[str, Any]
         "code": code, "title": facts.title, "connector": provider.name, "confidence": provider.confidence,
         "countries": list(facts.countries), "currencies": list(facts.currencies),
         "minAmount": str(facts.min), "maxAmount": str(facts.max), "requiredFields": list(facts.required),
-        "capabilities": [name for name in Capabilities.model_fields if getattr(provider.capabilities, name)],
+        "capabilities": [name for name in Capabilities.model_fields if name in provider.able(facts)],
         "events": {"kind": str(provider.events.kind), "setUp": provider.events.set_up},
         "credentials": list(provider.credentials),
         "retired": provider.retired.model_dump() if provider.retired else None,

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from docs import evidence, generate
+from typer.testing import CliRunner
 
+from paymux import cli
 from paymux.connectors.facts import Proof, ProviderFacts, Withheld
-from paymux.connectors.registry import Provider, all_providers
+from paymux.connectors.registry import Provider, all_codes, all_providers
 
 ROOT = Path(__file__).parents[2]
 JUDGES = ("test_official_client.py", "test_published_spec.py", "test_published_specs.py", "test_specification.py")
@@ -126,3 +128,47 @@ def test_what_is_withheld_is_not_offered_and_the_page_says_why() -> None:
     assert row[0].split(" | ")[4] == "yes"  # later, and not in parts
     page = made[generate.DOCS / "providers" / "scalapay.md"]
     assert "- capture a part: held back, for no source tells what becomes of the rest when a part is captured" in page
+
+
+def test_the_list_for_programs_says_of_each_code_what_was_seen() -> None:
+    cli.add_the_rest()
+    rows = json.loads(CliRunner().invoke(cli.app, ["providers", "--json"]).stdout)
+    seen = evidence.seen()
+    offered = {row["code"]: set(row["capabilities"]) for row in rows}
+    held = {code: provider.facts.held_back.keys() for code, (provider, _) in all_codes().items()}
+    assert offered == {code: set(one.done) - held[code] for code, one in seen.items()}
+    assert "cancel" not in offered["ALIPAY_ID"]
+    assert "cancel" in offered["ALIPAY_CN"]
+
+
+def test_who_can_give_nothing_back_says_that_a_person_is_asked() -> None:
+    known, made = evidence.seen(), generate.documents()
+    for name, provider in all_providers().items():
+        page = made[generate.DOCS / "providers" / f"{name}.md"]
+        refunds = any("refund" in known[code].done for code in provider.facts.codes)
+        assert ("left to a person (`needsReview`)" in page) is not refunds, name
+
+
+@pytest.mark.parametrize("name", sorted(all_providers()))
+def test_a_page_tells_all_that_somebody_has_to_know_of_a_provider(name: str) -> None:
+    """What to set up there, credentials and where they go, what works, limits, additionalData, sandbox, proofs, sources."""
+    facts = all_providers()[name].facts
+    parts = generate.documents()[generate.DOCS / "providers" / f"{name}.md"].split("\n## ")[1:]
+    told = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+    wanted = [
+        "Set up",
+        "What works",
+        "Limits",
+        "`additionalData`",
+        "In the sandbox",
+        "What is proven, and by what",
+        "Sources",
+    ]
+    assert [heading for heading in wanted if not told.get(heading)] == []
+    assert all(f"| `{field}` |" in told["Set up"] for field in facts.credentials)
+    assert f"paymux provider-accounts set CLIENT_ID {sorted(facts.codes)[0]} " in told["Set up"]
+    assert all(step in told["Set up"] for step in facts.set_up)
+    assert facts.set_up, "say what has to be done at the provider first"
+    assert all(source.where in told["Sources"] for source in facts.sources)
+    assert facts.sources, "say where each fact was read"
+    assert all(f"| `{key}` |" in told["`additionalData`"] for key in facts.additional_data)
