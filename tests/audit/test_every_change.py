@@ -35,7 +35,8 @@ RECORDS = {
     "provider_calls": "each row says who was called, for which operation, and when",
     "provider_events": "each row says what came, at whose address, and when",
     "delivery_attempts": "each row says what was tried, and when", "deliveries": "the sum of its attempts",
-    "timers": "what is due next, of an order's own", "pgqueuer": "the queue", "pgqueuer_log": "the queue's", "pgqueuer_statistics": "the queue's",
+    "timers": "what is due next, of an order's own", "pgqueuer": "the queue", "pgqueuer_log": "the queue's",
+    "pgqueuer_statistics": "the queue's",
     "pgqueuer_schedules": "the queue's",
     "reconciliations": "each row is a daily run, its day and its counts", "schema_revision": "told as database.upgraded",
 }  # fmt: skip
@@ -95,7 +96,8 @@ CHANGES = {
     "keys create": {"key_file.created"}, "keys rotate": {"key.rotated"}, "keys reencrypt": {"texts.reencrypted"},
     "keys retire": {"key.retired"}, "keys rotate-signing": {"signing_key.rotated"},
     "merchants create": {"merchant.created"}, "merchants rotate": {"merchant.rotated"}, "merchants set": {"merchant.changed"},
-    "channels add": {"channel.added"}, "logos set": {"logo.set"}, "logos remove": {"logo.removed"}, "provider-accounts set": {"provider_account.set"},
+    "channels add": {"channel.added"}, "logos set": {"logo.set"}, "logos remove": {"logo.removed"},
+    "provider-accounts set": {"provider_account.set"},
     "customers erase": {"customer.erased"}, "reconcile": {"reconciliation.repaired"}, "review resolve": {"review.resolved"},
     "review event": {"provider_event.shown"},
 }  # fmt: skip
@@ -236,7 +238,8 @@ async def test_every_other_command_that_changes_something_leaves_an_entry_of_the
 
 ASKS_ONLY = {
     "GET /healthz", "GET /readyz", "GET /options", "GET /orders/{reference}", "GET /orders/{reference}/details",
-    "POST /orders/{reference}/details", "GET /.well-known/jwks.json", "GET /docs", "GET /images/providers/{code}.svg", "GET /images/logos/{logo_id}",
+    "POST /orders/{reference}/details", "GET /.well-known/jwks.json", "GET /docs", "GET /images/providers/{code}.svg",
+    "GET /images/logos/{logo_id}",
     "POST /merchants/customer/sessions", "POST /token", "GET /provider-events/{event_key}",
 }  # fmt: skip
 """Nothing is kept of these. Where reading an order, or an event by GET, leads to asking the provider, the decision that
