@@ -112,12 +112,22 @@ class Till:
         checkout = await self.decided("approve", amount, **changes)
         paid = await self.connector.confirm(checkout, KEY)
         assert isinstance(paid, Paid)
-        return replace(checkout, payment_id=paid.payment_id), paid
+        return self.with_payment(checkout, paid), paid
 
     async def confirms(self, amount: str = "", **changes: Any) -> Checkout:
         """Have the shopper agree, and confirm the order."""
         checkout, _ = await self.confirmed(amount, **changes)
         return checkout
+
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        """Have the shopper agree, and ask; the checkout with its payment."""
+        checkout = await self.decided("approve", amount, **changes)
+        return self.with_payment(checkout, await self.paid_now(checkout))
+
+    @staticmethod
+    def with_payment(checkout: Checkout, paid: Paid) -> Checkout:
+        """The checkout with what was told of its payment, as the core keeps it."""
+        return replace(checkout, payment_id=paid.payment_id, state={**checkout.state, **paid.state})
 
     async def holds(self, amount: str = "", **changes: Any) -> Checkout:
         """An order of which everything is authorised and nothing captured."""

@@ -23,9 +23,8 @@ class Till(tills.Till):
 
     code: str = "ALMA"
 
-    async def pays(self, amount: str = "100.00") -> Checkout:
-        """Have the shopper pay."""
-        checkout = await self.decided("approve", amount)
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        checkout = await self.decided("approve", amount, **changes)
         return replace(checkout, payment_id=checkout.session)
 
     async def call(self, method: str, path: str, body: Any = None, who: str = AUTHORIZATION) -> tuple[int, Any]:

@@ -28,16 +28,16 @@ class Till(tills.Till):
     async def page(self, opened: Redirect) -> str:
         return await self.sent_on(opened.url)
 
-    async def approved(self, amount: str = "") -> Checkout:
+    async def approved(self, amount: str = "", **changes: Any) -> Checkout:
         """Have the shopper agree; the checkout with what the approval brought, as the core keeps it."""
-        checkout = await self.decided("approve", amount)
+        checkout = await self.decided("approve", amount, **changes)
         report = await self.connector.fetch(checkout)
         assert isinstance(report, Approved)
         return replace(checkout, state={**checkout.state, **report.state})
 
-    async def pays(self, amount: str = "") -> Checkout:
-        """The whole way; the checkout with the payment's id."""
-        checkout = await self.approved(amount)
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        """Have the shopper agree, and confirm; the checkout with its payment."""
+        checkout = await self.approved(amount, **changes)
         paid = await self.connector.confirm(checkout, ONE)
         assert isinstance(paid, Paid)
         return replace(checkout, payment_id=paid.payment_id)

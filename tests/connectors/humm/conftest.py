@@ -78,9 +78,9 @@ class Till(tills.Till):
         assert status == 303, page
         return page
 
-    async def pays(self, **changes: Any) -> Checkout:
-        """Post the form and pay; the checkout with its purchase's number."""
-        checkout, query = await self.decides("approve", **changes)
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        """Have the shopper agree; the checkout with the purchase's number that his return brings."""
+        checkout, query = await self.decides("approve", amount, **changes)
         return replace(checkout, payment_id=query["x_gateway_reference"])
 
 

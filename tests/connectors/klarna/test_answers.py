@@ -23,7 +23,9 @@ from paymux.connectors.contract import (
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.conftest import Counter
-from tests.connectors.klarna.conftest import ONE, Scripted, sample
+from tests.connectors.klarna.conftest import sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE
 
 ORDER = sample("order_authorized")["answer"]
 CHECKOUT = Checkout(
@@ -52,8 +54,7 @@ async def test_the_documented_page_leads_to_its_documented_order(scripted: Scrip
 
 
 async def test_the_documented_captures_and_refunds_are_listed_one_by_one(scripted: Scripted) -> None:
-    documented = sample("order_part_captured")
-    scripted.says(documented["status"], documented["answer"])
+    documented = scripted.replays("order_part_captured")
     paid = await scripted.connector.fetch(CHECKOUT)
     assert isinstance(paid, Paid)
     assert (paid.captured, paid.voided, paid.refunded) == (Decimal(60), Decimal(0), Decimal(10))
@@ -112,8 +113,7 @@ async def test_the_documented_disabling_of_a_page_is_sent(scripted: Scripted) ->
 async def test_a_documented_error_is_a_clear_no_with_klarnas_own_word(
     scripted: Scripted, verb: str, name: str, kind: type[Refused]
 ) -> None:
-    documented = sample(name)
-    scripted.says(documented["status"], documented["answer"])
+    documented = scripted.replays(name)
     with pytest.raises(kind) as no:
         await getattr(scripted.connector, verb)(CHECKOUT, Counter.move(Money(Decimal(5), "EUR"), ONE, "5.00"))
     assert no.value.code == documented["answer"]["error_code"]

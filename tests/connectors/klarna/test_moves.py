@@ -11,7 +11,8 @@ import pytest
 from paymux.connectors.contract import Checkout, Moved, MoveKind, NotThere, Paid, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.klarna.conftest import LOST, NEVER_CAME, ONE, THREE, TWO, Till
+from tests.connectors.klarna.conftest import Till
+from tests.connectors.till import LOST, NEVER_CAME, ONE, THREE, TWO
 
 ZERO = Decimal(0)
 HELD = ("authorize", Decimal("100.00"))

@@ -12,8 +12,10 @@ from yarl import URL
 
 from paymux.connectors.contract import Item, Refused
 from paymux.money import Money
-from tests.connectors.klarna.conftest import KLARNA, ONE, THREE, TWO, Till, sample
+from tests.connectors.klarna.conftest import Till, sample
 from tests.connectors.klarna.published import SPECS, faults_of, operation
+from tests.connectors.scripted import CONNECTORS
+from tests.connectors.till import ONE, THREE, TWO
 
 pytestmark = pytest.mark.skipif(not SPECS.is_dir(), reason=f"Klarna's published specifications are not at {SPECS}")
 
@@ -61,12 +63,14 @@ async def test_a_whole_life_uses_every_operation_as_it_is_published(till: Till) 
     await till.connector.fetch(checkout)
     await moved(till, "void", await till.pays(), "100.00", KEYS[1], "100.00")
 
-    tokenised, paid = await till.confirms(**parts, items=(item,), total=Money(Decimal("110.00"), "USD"))
+    tokenised, paid = await till.confirmed(
+        get_token=True, **parts, items=(item,), total=Money(Decimal("110.00"), "USD")
+    )
     assert paid.token is not None
     await till.connector.charge_token(till.counter.order(till.code), paid.token.value, KEYS[2])
     await till.connector.fetch(tokenised)
 
-    _, _, unpaid = await till.opens()
+    _, unpaid = await till.opens()
     await till.connector.cancel_checkout(unpaid)
     await till.connector.cancel_checkout(await till.decided(get_token=True))
     assert judged(till) == CALLED
@@ -117,7 +121,7 @@ async def test_the_callback_of_a_page_carries_its_session_as_published(till: Til
     assert faults_of("hosted-payment-page", "SessionResponseV1", body["session"]) == []
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (KLARNA / "samples").glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONNECTORS / "klarna" / "samples").glob("*.json")))
 def test_each_sample_is_as_published(name: str) -> None:
     documented = sample(name)
     if "method" not in documented:

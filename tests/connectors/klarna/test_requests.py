@@ -15,7 +15,9 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.klarna import requests
 from paymux.money import Money
-from tests.connectors.klarna.conftest import KEY, Scripted, Till, sample
+from tests.connectors.klarna.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 # Every country with its own currency, as Klarna's page of purchase countries and currencies lists them.
 COUNTRIES = {

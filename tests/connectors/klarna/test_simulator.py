@@ -8,7 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.klarna.conftest import KLARNA, ONE, TWO, Till
+from tests.connectors.klarna.conftest import Till
+from tests.connectors.scripted import CONNECTORS
+from tests.connectors.till import ONE, TWO
 
 AUTH = aiohttp.encode_basic_auth("PK00000_sandbox", "sandbox-klarna-secret")
 LINE = {"name": "Shirt", "quantity": 2, "unit_price": 1000, "total_amount": 2000}
@@ -51,12 +53,12 @@ async def decides(till: Till, page: dict[str, Any], outcome: str) -> None:
 
 def test_the_simulator_shares_neither_code_nor_constants_with_the_connector() -> None:
     imported: dict[str, set[str]] = {}
-    for path in KLARNA.glob("*.py"):
+    for path in (CONNECTORS / "klarna").glob("*.py"):
         nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         ours = [node for node in nodes if (node.module or "").startswith("paymux.connectors.klarna")]
         names = {(node.module or "").removeprefix("paymux.connectors.klarna").strip(".") for node in ours}
         names |= {alias.name for node in ours for alias in node.names if node.module == "paymux.connectors.klarna"}
-        imported[path.stem] = names & {p.stem for p in KLARNA.glob("*.py")}
+        imported[path.stem] = names & {p.stem for p in (CONNECTORS / "klarna").glob("*.py")}
         if path.stem in SIMULATOR:
             assert not any((node.module or "") == "paymux.connectors.contract" for node in nodes)
     assert all(names <= SIMULATOR for module, names in imported.items() if module in SIMULATOR)

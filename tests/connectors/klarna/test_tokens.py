@@ -19,7 +19,9 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.klarna.conftest import KEY, LOST, NEVER_CAME, ONE, TWO, Scripted, Till, sample
+from tests.connectors.klarna.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, TWO
 
 ZERO = Decimal(0)
 HELD = [("authorize", Decimal("100.00"))]
@@ -54,7 +56,7 @@ async def test_the_confirm_makes_the_token_and_places_the_order(till: Till) -> N
     ("outcome", "kind"), [(None, Pending), ("decline", Pending), ("error", Pending), ("cancel", Cancelled)]
 )
 async def test_a_confirm_before_the_shopper_agreed_has_no_effect(till: Till, outcome: str | None, kind: type) -> None:
-    _, opened, checkout = await till.opens(get_token=True)
+    opened, checkout = await till.opens(get_token=True)
     if outcome:
         await till.counter.shopper(opened.url, outcome)
     report = await till.connector.confirm(checkout, KEY)
@@ -70,7 +72,7 @@ async def test_an_order_that_is_held_for_a_check_is_underway_after_the_confirm(t
     assert isinstance(paid, Paid)
     assert paid.underway
     assert paid.token is not None
-    await till.settles(checkout, "approve")
+    assert await till.settles("approve") == 200
     accepted = await till.connector.fetch(till.with_payment(checkout, paid))
     assert isinstance(accepted, Paid)
     assert not accepted.underway
@@ -78,7 +80,7 @@ async def test_an_order_that_is_held_for_a_check_is_underway_after_the_confirm(t
 
 async def test_an_order_that_klarna_rejects_is_declined_at_the_confirm(till: Till) -> None:
     checkout = await till.decided("pending", get_token=True)
-    await till.settles(checkout, "decline")
+    assert await till.settles("decline") == 200
     report = await till.connector.confirm(checkout, KEY)
     assert isinstance(report, Declined)
     assert (report.code, report.session) == ("REJECTED", checkout.session)
@@ -100,7 +102,7 @@ async def test_a_confirm_after_the_checkouts_end_finds_it_expired(till: Till) ->
 
 
 async def test_a_confirm_of_a_placed_order_reports_it_and_places_no_second(till: Till) -> None:
-    checkout, first = await till.confirms()
+    checkout, first = await till.confirmed(get_token=True)
     for key in (KEY, ONE):
         again = await till.connector.confirm(checkout, key)
         assert isinstance(again, Paid)
@@ -167,7 +169,7 @@ async def test_an_agreement_that_nobody_will_use_is_given_back(till: Till) -> No
 async def test_the_documented_confirm_is_sent_and_read(scripted: Scripted, till: Till) -> None:
     page, session = sample("page_to_confirm"), sample("payments_session_read")
     token, placed, order = sample("customer_token_created"), sample("order_placed"), sample("order_authorized")
-    _, _, checkout = await till.opens(get_token=True)
+    _, checkout = await till.opens(get_token=True)
     checkout = replace(
         checkout, session=page["answer"]["session_id"], state={"payments_session": session["path"].rpartition("/")[2]}
     )
@@ -187,7 +189,7 @@ async def test_the_documented_confirm_is_sent_and_read(scripted: Scripted, till:
     ("status", "answer"), [(400, "error_bad_value"), (403, "error_rejected"), (500, ""), (200, "{}")]
 )
 async def test_a_payment_does_not_wait_for_its_token(scripted: Scripted, till: Till, status: int, answer: str) -> None:
-    _, _, checkout = await till.opens(get_token=True)
+    _, checkout = await till.opens(get_token=True)
     scripted.says(200, sample("page_to_confirm")["answer"])
     scripted.says(200, sample("payments_session_read")["answer"])
     scripted.says(status, sample(answer)["answer"] if answer.startswith("error") else answer)
@@ -203,7 +205,7 @@ async def test_a_payment_does_not_wait_for_its_token(scripted: Scripted, till: T
 async def test_an_order_that_was_placed_but_can_not_be_read_yet_is_underway(
     scripted: Scripted, till: Till, status: int, body: str | None
 ) -> None:
-    _, _, checkout = await till.opens(get_token=True)
+    _, checkout = await till.opens(get_token=True)
     for name in ("page_to_confirm", "payments_session_read", "customer_token_created", "order_placed"):
         scripted.says(200, sample(name)["answer"])
     scripted.says(status, sample(body)["answer"] if body and body.startswith("error") else body or "")
@@ -217,7 +219,7 @@ async def test_an_order_that_was_placed_but_can_not_be_read_yet_is_underway(
 async def test_a_session_that_is_complete_without_naming_its_order_stays_unclear(
     scripted: Scripted, till: Till, told: dict[str, Any] | None
 ) -> None:
-    _, _, checkout = await till.opens(get_token=True)
+    _, checkout = await till.opens(get_token=True)
     completed = {"error_code": "SESSION_COMPLETED", "error_messages": []}
     for ask in (scripted.connector.confirm, scripted.connector.recover_confirm):
         scripted.says(200, sample("page_to_confirm")["answer"])
@@ -229,7 +231,7 @@ async def test_a_session_that_is_complete_without_naming_its_order_stays_unclear
 
 @pytest.mark.parametrize("body", ["", "null", "[]", "{}", '{"order_id": 7}', '{"order_id": ""}'])
 async def test_a_confirm_answered_with_nonsense_is_unclear(scripted: Scripted, till: Till, body: str) -> None:
-    _, _, checkout = await till.opens(get_token=True)
+    _, checkout = await till.opens(get_token=True)
     for name in ("page_to_confirm", "payments_session_read", "customer_token_created"):
         scripted.says(200, sample(name)["answer"])
     scripted.says(200, body)
@@ -241,7 +243,7 @@ async def test_a_confirm_answered_with_nonsense_is_unclear(scripted: Scripted, t
 
 
 async def test_a_token_pays_a_further_order_at_once_and_with_its_own_reference(till: Till) -> None:
-    _, first = await till.confirms()
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     paid = await charges(till, first.token.value, reference="R-1002", customer_present=True)
     assert isinstance(paid, Paid)
@@ -264,7 +266,7 @@ async def test_the_documented_charge_is_sent_and_read(scripted: Scripted, till: 
 
 
 async def test_a_charge_repeated_with_its_key_charges_once(till: Till) -> None:
-    _, first = await till.confirms()
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     one, again = await charges(till, first.token.value, ONE), await charges(till, first.token.value, ONE)
     other = await charges(till, first.token.value, TWO)
@@ -276,7 +278,7 @@ async def test_a_charge_repeated_with_its_key_charges_once(till: Till) -> None:
 async def test_a_lost_charge_is_unclear_and_repeated_with_its_key_without_charging_twice(
     till: Till, fault: str
 ) -> None:
-    _, first = await till.confirms()
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     await till.counter.order_fault("charge_token", fault)
     with pytest.raises(Unclear):
@@ -287,7 +289,7 @@ async def test_a_lost_charge_is_unclear_and_repeated_with_its_key_without_chargi
 
 
 async def test_a_slow_charge_is_waited_for(till: Till) -> None:
-    _, first = await till.confirms()
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     await till.counter.order_fault("charge_token", "slow")
     assert isinstance(await charges(till, first.token.value), Paid)
@@ -300,7 +302,7 @@ async def test_an_unknown_token_is_refused_with_klarnas_own_word(till: Till) -> 
 
 
 async def test_a_cancelled_token_and_one_of_another_currency_are_declined(till: Till) -> None:
-    _, first = await till.confirms()
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     swedish = await charges(till, first.token.value, total=Money(Decimal("100.00"), "SEK"))
     assert isinstance(swedish, Declined)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +12,18 @@ import pytest
 from paymux.connectors.contract import Declined, NotThere, Paid, Pending, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.latitudepay.conftest import FOLDER, KEY, Scripted, Till, sample
+from tests.connectors.latitudepay.conftest import Scripted, sample
 from tests.connectors.latitudepay.test_signatures import checkout_for
+from tests.connectors.scripted import CONNECTORS
+from tests.connectors.till import KEY, Till
 
 CHECKOUT = checkout_for({"token": "4b1c6f0de1a24e0c9ad4a3b3a6c7d301", "reference": "R-1001"})
 NONSENSE = ["", "<html><body>Bad gateway", "null", "[]", "7", '"x"', "{}"]
 
 
 def test_every_sample_is_replayed_by_a_test() -> None:
-    tests = "".join(path.read_text() for path in FOLDER.parents[3].glob("tests/connectors/latitudepay/test_*.py"))
-    unused = [path.stem for path in (FOLDER / "samples").iterdir() if f'"{path.stem}"' not in tests]
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    unused = [path.stem for path in (CONNECTORS / "latitudepay" / "samples").iterdir() if f'"{path.stem}"' not in tests]
     assert unused == []
 
 
@@ -35,12 +38,11 @@ async def test_the_documented_sale_is_opened_until_its_expiry(scripted: Scripted
 
 async def test_the_documented_token_is_fetched_with_key_and_secret_and_used(scripted: Scripted) -> None:
     documented = sample("token_created")
-    scripted.token = (documented["status"], '{"authToken": "xxxxxxxxxxxxxxxxxxxxxxxx", "expiryDate": "?"}')
+    scripted.grant = (documented["status"], {"authToken": "xxxxxxxxxxxxxxxxxxxxxxxx", "expiryDate": "?"})
     scripted.replays("status_pending")
     await scripted.connector.fetch(CHECKOUT)
-    (asked,) = scripted.tokens
-    assert asked["Authorization"] == "Basic a2V5OnNhbmRib3gtbGF0aXR1ZGVwYXktc2VjcmV0"
-    assert scripted.asked[0][2]["Authorization"] == f"Bearer {documented['answer']['authToken']}"
+    assert scripted.granted == [("POST", "/v3/token", None)]
+    assert scripted.headers[0]["Authorization"] == f"Bearer {documented['answer']['authToken']}"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,7 @@ async def test_the_documented_statuses(scripted: Scripted, name: str, kind: type
 async def test_the_documented_cancel(scripted: Scripted) -> None:
     scripted.replays("sale_cancelled")
     await scripted.connector.cancel_checkout(CHECKOUT)
-    assert scripted.asked[0][:2] == ("PUT", f"/v3/sale/{CHECKOUT.session}/cancel")
-    assert scripted.asked[0][3] == b""
+    assert scripted.asked == [("PUT", f"/v3/sale/{CHECKOUT.session}/cancel", None)]
 
 
 async def test_the_documented_configuration(scripted: Scripted) -> None:
@@ -79,7 +80,7 @@ async def test_the_documented_refusals_are_a_clear_no(scripted: Scripted, till: 
         await scripted.connector.refund(CHECKOUT, till.counter.move(Money(Decimal(1), "AUD"), KEY, "100"))
     assert no.value.reason == documented["answer"]["error"]
     refused = sample("token_refused")
-    scripted.token = (refused["status"], '{"error": "Invalid client credentials"}')
+    scripted.grant = (refused["status"], '{"error": "Invalid client credentials"}')
     with pytest.raises(Refused) as no:
         await scripted.connector.create_checkout(order, KEY)
     assert (no.value.code, no.value.reason) == ("401", refused["answer"]["error"])
@@ -158,7 +159,7 @@ async def test_a_refund_whose_answer_does_not_show_it_is_unclear(scripted: Scrip
 
 @pytest.mark.parametrize("body", [*NONSENSE, '{"authToken": ""}', '{"authToken": "a b"}', '{"authToken": 7}'])
 async def test_without_an_access_token_nothing_was_sent(scripted: Scripted, till: Till, body: str) -> None:
-    scripted.token = (200, body)
+    scripted.grant = (200, body)
     move = till.counter.move(Money(Decimal(1), "AUD"), KEY, "100")
     for call in (scripted.connector.fetch(CHECKOUT), scripted.connector.refund(CHECKOUT, move)):
         with pytest.raises(NotSent):

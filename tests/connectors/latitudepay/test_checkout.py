@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,15 @@ import pytest
 
 from paymux.connectors.contract import Ask, Declined, Incoming, NotThere, Paid, Pending, Redirect, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.latitudepay.conftest import KEY, KEY2, Till, told
+from tests.connectors.latitudepay.conftest import told
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, Till
 
 SALE = [("authorize", Decimal("100.00"), "AUD"), ("capture", Decimal("100.00"), "AUD")]
-LOST = ["timeout_after", "error_after", "reset_after", "malformed"]
-NEVER_CAME = ["timeout_before", "error_before"]
 
 
 async def event(till: Till) -> Incoming:
     """The callback that the simulator sends, once it has arrived."""
-    async with asyncio.timeout(5):
-        while not till.counter.inbox.received:
-            await asyncio.sleep(0.02)
-    method, headers, query, body = till.counter.inbox.received[0]
-    return Incoming(method=method, headers=headers, query=query, body=body)
+    return (await till.events())[0]
 
 
 async def test_a_shopper_who_agrees_has_paid_by_the_signed_return_alone(till: Till) -> None:
@@ -38,7 +34,7 @@ async def test_a_shopper_who_agrees_has_paid_by_the_signed_return_alone(till: Ti
 
 
 async def test_the_callback_alone_proves_the_payment(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     callback = await event(till)
     assert (callback.method, callback.body) == ("GET", b"")
     assert till.connector.verify_event(callback) is None
@@ -48,7 +44,7 @@ async def test_the_callback_alone_proves_the_payment(till: Till) -> None:
 
 
 async def test_the_status_alone_tells_of_the_payment(till: Till) -> None:
-    paid = await till.connector.fetch(await till.pays())
+    paid = await till.connector.fetch(await till.decided())
     assert isinstance(paid, Paid)
     assert (paid.total, paid.captured, paid.reference, paid.refunded, paid.moves) == (None, None, None, None, None)
     assert paid.raw is not None
@@ -86,7 +82,7 @@ async def test_an_undecided_sale_is_pending_until_it_is_settled(till: Till, late
 
 
 async def test_a_decided_sale_just_sends_the_shopper_back(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     for outcome in ("approve", "approve", "cancel"):
         query = await till.counter.shopper(opened.url, outcome)
         assert isinstance(till.connector.read_return(query, checkout), Paid)
@@ -94,9 +90,9 @@ async def test_a_decided_sale_just_sends_the_shopper_back(till: Till) -> None:
 
 
 async def test_a_sale_that_expired_can_no_more_be_paid(till: Till) -> None:
-    order, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     assert opened.expires_at is not None
-    assert opened.expires_at > order.created_at
+    assert opened.expires_at > datetime.now(UTC)
     till.passes(hours=24)
     await till.counter.shopper(opened.url, "approve")
     assert isinstance(await till.connector.fetch(checkout), Declined)
@@ -104,7 +100,7 @@ async def test_a_sale_that_expired_can_no_more_be_paid(till: Till) -> None:
 
 
 async def test_a_cancelled_checkout_can_no_more_be_paid_and_a_paid_one_not_cancelled(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     query = await till.counter.shopper(opened.url, "approve")
     assert isinstance(till.connector.read_return(query, checkout), Declined)
@@ -113,7 +109,7 @@ async def test_a_cancelled_checkout_can_no_more_be_paid_and_a_paid_one_not_cance
         await till.connector.cancel_checkout(checkout)
     till.counter.reference = "R-1002"
     order = till.counter.order(till.code)
-    second = await till.connector.create_checkout(order, KEY2)
+    second = await till.connector.create_checkout(order, ONE)
     assert isinstance(second, Redirect)
     await till.counter.shopper(second.url, "approve")
     with pytest.raises(Refused):
@@ -161,7 +157,7 @@ async def test_a_slow_create_is_waited_for(till: Till) -> None:
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_status_without_an_answer_is_unclear(till: Till, fault: str) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     await till.counter.order_fault("status", fault)
     with pytest.raises(Unclear):
         await till.connector.fetch(checkout)
@@ -188,13 +184,13 @@ async def test_wrong_credentials_are_refused(till: Till, wrong: dict[str, str]) 
 
 
 async def test_an_unknown_sale_is_not_there(till: Till) -> None:
-    order, opened, _ = await till.opens()
-    other = till.counter.checkout(order, opened, session="00ff")
+    _, checkout = await till.opens()
+    other = replace(checkout, session="00ff")
     with pytest.raises(NotThere):
         await till.connector.fetch(other)
     till.code = "GENOAPAY"
     with pytest.raises(NotThere):
-        await till.connector.fetch(till.counter.checkout(order, opened))
+        await till.connector.fetch(checkout)
 
 
 async def test_the_check_tells_the_accounts_limits(till: Till) -> None:
@@ -202,7 +198,7 @@ async def test_the_check_tells_the_accounts_limits(till: Till) -> None:
 
 
 async def test_a_sale_of_another_order_is_reported_as_such(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     assert await till.post("/sandbox/tamper", id=checkout.session, reference="other", amount="1.00") == 200
     query = await till.counter.shopper(opened.url, "approve")
     paid = till.connector.read_return(query, checkout)
@@ -212,7 +208,7 @@ async def test_a_sale_of_another_order_is_reported_as_such(till: Till) -> None:
 
 
 async def test_another_sales_return_names_its_own_session(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     paid = till.connector.read_return(told("another-sale"), checkout)
     assert isinstance(paid, Paid)
     assert paid.session == "another-sale"

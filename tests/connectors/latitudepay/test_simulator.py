@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.latitudepay.conftest import KEY, SECRET, Till, sample, signed
+from tests.connectors.latitudepay.conftest import SECRET, sample, signed
 from tests.connectors.latitudepay.test_signatures import _Plain, _strip
+from tests.connectors.till import KEY, Till
 
 AUSTRALIAN = "application/com.latitudepay.ecom-v3.0+json"
 NEW_ZEALAND = "application/com.genoapay.ecom-v3.0+json"
@@ -113,7 +114,7 @@ async def test_a_signed_body_that_is_no_object_is_refused(till: Till, content: A
 
 @pytest.mark.parametrize("given", ["Bearer x", "Bearer 99999999999.00", BASIC, "Basic x"])
 async def test_every_call_needs_an_access_token(till: Till, given: str) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     before = till.counter.ledger()
     for method, path, content in (
         ("GET", "/v3/configuration", None),
@@ -160,7 +161,7 @@ async def test_the_media_type_names_the_brand_and_the_brand_the_currency(till: T
     ],
 )
 async def test_a_refund_that_breaks_a_rule_is_refused(till: Till, change: dict[str, Any], says: str) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     before = till.counter.ledger()
     content = {**sample("refund_created")["request"], **change}
     status, error = await call(till, "POST", f"/v3/sale/{checkout.session}/refund", content)
@@ -170,7 +171,7 @@ async def test_a_refund_that_breaks_a_rule_is_refused(till: Till, change: dict[s
 
 
 async def test_a_refund_without_a_key_is_not_idempotent(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     for _ in range(2):
         content = sample("refund_created")["request"]
         assert (await call(till, "POST", f"/v3/sale/{checkout.session}/refund", content))[0] == 200
@@ -186,5 +187,5 @@ async def test_a_sale_without_a_key_is_opened_each_time(till: Till) -> None:
 
 async def test_the_sandboxs_own_calls_know_their_sales(till: Till) -> None:
     assert await till.post("/sandbox/tamper", id="1", amount="1.00") == 404
-    checkout = await till.pays()
+    checkout = await till.decided()
     assert await till.post("/sandbox/tamper", id=checkout.session, currency="NZD") == 200

@@ -41,9 +41,9 @@ class Till(tills.Till):
     code: str = "MPGS"
     currency: str = "USD"
 
-    async def pays(self, **changes: Any) -> Checkout:
-        """Make a link and pay; the checkout with its payment's ID."""
-        return replace(await self.decided("approve", **changes), payment_id="1")
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        """Have the shopper pay; the checkout with its payment's ID."""
+        return replace(await self.decided("approve", amount, **changes), payment_id="1")
 
     async def call(
         self, method: str, path: str, body: Any = None, password: str = CREDENTIALS["api_password"]
