@@ -43,7 +43,7 @@ from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
 
 _PESOS = "MXN"
-_PAID = frozenset({"OUTSTANDING", "ACTIVO", "ACTIVE"})
+_PAID = frozenset({"OUTSTANDING", "ACTIVO"})
 _CANCELLED = frozenset({"CANCELLED", "CANCELADO"})
 # A refund counts as soon as it is taken on; the other two are what becomes of it.
 _TAKEN_ON = frozenset({"REQUESTED", "APPROVED", "REFUNDED"})
