@@ -48,9 +48,9 @@ class Till(tills.Till):
         query: Mapping[str, str] = await self.counter.shopper(page, outcome)
         return query
 
-    async def pays(self, amount: str = "100.00") -> Checkout:
+    async def pays(self, amount: str = "100.00", **changes: Any) -> Checkout:
         """Have the shopper pay; the checkout with the payment's id, as the core keeps it."""
-        checkout, _ = await self.decides("approve", amount)
+        checkout, _ = await self.decides("approve", amount, **changes)
         paid = await self.connector.fetch(checkout)
         assert isinstance(paid, Paid)
         return replace(checkout, payment_id=paid.payment_id)

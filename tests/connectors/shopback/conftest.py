@@ -37,8 +37,8 @@ class Till(tills.Till):
             assert page.status == 303, await page.text()
             return checkout, await self.counter.shopper(page.headers["Location"], outcome)
 
-    async def pays(self, amount: str = "100.00") -> Checkout:
-        checkout, _ = await self.decides("approve", amount)
+    async def pays(self, amount: str = "100.00", **changes: Any) -> Checkout:
+        checkout, _ = await self.decides("approve", amount, **changes)
         return checkout
 
     async def refunds(self, checkout: Checkout, amount: str, key: str = ONE, open: str = "100.00") -> MoveResult:

@@ -87,7 +87,8 @@ class Scripted(base.Scripted):
     """A server that grants tokens, too; `grant` is what it answers then."""
 
     grant: tuple[int, str] = (200, '{"access_token": "granted", "expires_in": 315360000}')
-    granted: list[dict[str, str]] = field(default_factory=list)
+    shown: list[dict[str, str]] = field(default_factory=list)
+    """The credentials that tokens were asked for with."""
 
     def admits(self, request: web.Request) -> None:
         assert request.headers["Authorization"] == "Bearer granted"
@@ -95,7 +96,7 @@ class Scripted(base.Scripted):
     async def answer(self, request: web.Request) -> web.Response:
         if request.path != "/api/v1/oauth/token":
             return await super().answer(request)
-        self.granted.append({name: str(value) for name, value in (await request.post()).items()})
+        self.shown.append({name: str(value) for name, value in (await request.post()).items()})
         status, text = self.grant
         return web.Response(status=status, text=text, content_type="application/json")
 

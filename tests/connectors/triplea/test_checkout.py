@@ -121,7 +121,7 @@ async def test_a_token_is_granted_once_for_many_calls(scripted: Scripted, till: 
     scripted.replays("payment_details", "payment_details")
     for _ in range(2):
         await scripted.connector.fetch(till.checkout())
-    assert scripted.granted == [
+    assert scripted.shown == [
         {
             "client_id": CREDENTIALS["client_id"], "client_secret": CREDENTIALS["client_secret"],
             "grant_type": "client_credentials",
