@@ -25,7 +25,8 @@ from paymux.connectors.contract import (
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.alipay.conftest import KEY, KEY2, Scripted, Till, sample
+from tests.connectors.alipay.conftest import Gateway, Till, sample
+from tests.connectors.till import KEY, ONE
 
 CODES = [
     ("ALIPAY_US", "USD", "ALIPAY_CN"), ("ALIPAY_CN", "CNY", "ALIPAY_CN"), ("ALIPAY_HK", "HKD", "ALIPAY_HK"),
@@ -43,7 +44,7 @@ def test_the_facts_name_all_codes_with_their_currency_and_wallet() -> None:
 async def test_every_code_is_paid_in_its_currency(till: Till, code: str, currency: str, wallet: str) -> None:
     till.code = code
     checkout = await till.pays("640.10")
-    paid = await till.reads(checkout)
+    paid = await till.paid_now(checkout)
     assert paid.total == Money(Decimal("640.10"), currency)
     assert (paid.session, paid.captured) == (checkout.session, Decimal("640.10"))
     rows = [("authorize", Decimal("640.10"), currency), ("capture", Decimal("640.10"), currency)]
@@ -51,16 +52,18 @@ async def test_every_code_is_paid_in_its_currency(till: Till, code: str, currenc
 
 
 async def test_opening_moves_nothing_and_tells_when_the_payment_closes(till: Till) -> None:
-    order, opened, _ = await till.opens()
+    order = till.order()
+    opened = await till.connector.create_checkout(order, KEY)
+    assert isinstance(opened, Redirect)
     assert opened.expires_at is not None
     assert opened.expires_at - order.created_at == timedelta(minutes=14)
     assert till.counter.ledger() == []
 
 
-async def test_the_request_is_the_documented_one(gateway: Scripted, till: Till) -> None:
-    gateway.says(sample("payment_opened")["answer"])
+async def test_the_request_is_the_documented_one(gateway: Gateway, till: Till) -> None:
+    gateway.says(200, sample("payment_opened")["answer"])
     order = till.counter.order("ALIPAY_CN")
-    opened = await gateway.connector(settlement_currency="USD", merchant_region="SG").create_checkout(order, KEY)
+    opened = await gateway.altered(settlement_currency="USD", merchant_region="SG").create_checkout(order, KEY)
     assert isinstance(opened, Redirect)
     assert opened.session == "20190608114010800100188820200355883"
     amount = {"currency": "CNY", "value": "10000"}
@@ -71,6 +74,7 @@ async def test_the_request_is_the_documented_one(gateway: Scripted, till: Till) 
     }  # fmt: skip
     assert gateway.asked == [
         (
+            "POST",
             "/ams/api/v1/payments/pay",
             {
                 "productCode": "CASHIER_PAYMENT", "paymentRequestId": KEY.replace("-", ""), "paymentAmount": amount,
@@ -90,27 +94,27 @@ async def test_the_request_is_the_documented_one(gateway: Scripted, till: Till) 
 
 
 async def test_a_client_of_the_sandbox_has_its_own_paths_and_takes_no_real_payment(
-    gateway: Scripted, till: Till
+    gateway: Gateway, till: Till
 ) -> None:
     order = till.counter.order("ALIPAY_CN")
-    gateway.says(sample("payment_opened")["answer"])
-    await gateway.connector(client_id="SANDBOX_5Y01").create_checkout(order, KEY)
-    assert gateway.asked[0][0] == "/ams/sandbox/api/v1/payments/pay"
+    gateway.says(200, sample("payment_opened")["answer"])
+    await gateway.altered(client_id="SANDBOX_5Y01").create_checkout(order, KEY)
+    assert gateway.asked[0][1] == "/ams/sandbox/api/v1/payments/pay"
     with pytest.raises(Refused) as no:
-        await gateway.connector(client_id="SANDBOX_5Y01", live=True).create_checkout(order, KEY)
+        await gateway.altered(client_id="SANDBOX_5Y01", live=True).create_checkout(order, KEY)
     assert (no.value.code, len(gateway.asked)) == ("sandbox_client_id", 1)
 
 
-async def test_the_gateway_is_the_codes_or_the_accounts(gateway: Scripted, till: Till) -> None:
+async def test_the_gateway_is_the_codes_or_the_accounts(gateway: Gateway, till: Till) -> None:
     order = till.counter.order("ALIPAY_US")
     for _ in range(2):
-        gateway.says(sample("payment_opened")["answer"])
-    await gateway.connector("ALIPAY_US").create_checkout(order, KEY)
-    await gateway.connector("ALIPAY_US", region="eu").create_checkout(order, KEY)
-    assert [path for path, _ in gateway.asked] == ["/na/ams/api/v1/payments/pay", "/eu/ams/api/v1/payments/pay"]
-    assert gateway.asked[0][1]["merchantRegion"] == "US"
+        gateway.says(200, sample("payment_opened")["answer"])
+    await gateway.altered("ALIPAY_US").create_checkout(order, KEY)
+    await gateway.altered("ALIPAY_US", region="eu").create_checkout(order, KEY)
+    assert [path for _, path, _ in gateway.asked] == ["/na/ams/api/v1/payments/pay", "/eu/ams/api/v1/payments/pay"]
+    assert gateway.asked[0][2]["merchantRegion"] == "US"
     with pytest.raises(Refused):
-        await gateway.connector("ALIPAY_US", region="moon").create_checkout(order, KEY)
+        await gateway.altered("ALIPAY_US", region="moon").create_checkout(order, KEY)
 
 
 @pytest.mark.parametrize(
@@ -118,29 +122,28 @@ async def test_the_gateway_is_the_codes_or_the_accounts(gateway: Scripted, till:
     [("F", "RISK_REJECT", Declined), ("F", "PARAM_ILLEGAL", Refused), ("U", "UNKNOWN_EXCEPTION", Unclear)],
 )
 async def test_what_is_not_opened_keeps_alipays_code(
-    gateway: Scripted, till: Till, status: str, code: str, kind: type
+    gateway: Gateway, till: Till, status: str, code: str, kind: type
 ) -> None:
-    gateway.says({"result": {"resultStatus": status, "resultCode": code, "resultMessage": "no"}})
+    gateway.says(200, {"result": {"resultStatus": status, "resultCode": code, "resultMessage": "no"}})
     order = till.counter.order("ALIPAY_CN")
     if kind is Declined:
-        declined = await gateway.connector().create_checkout(order, KEY)
+        declined = await gateway.connector.create_checkout(order, KEY)
         assert isinstance(declined, Declined)
         assert (declined.code, declined.reason) == (code, "no")
         return
     with pytest.raises(kind) as no:
-        await gateway.connector().create_checkout(order, KEY)
+        await gateway.connector.create_checkout(order, KEY)
     assert code in str(getattr(no.value, "code", no.value))
 
 
-async def test_an_http_error_is_unclear_whatever_it_says(gateway: Scripted, till: Till) -> None:
-    gateway.status = 403
-    gateway.says({"result": {"resultStatus": "F", "resultCode": "ACCESS_DENIED"}})
+async def test_an_http_error_is_unclear_whatever_it_says(gateway: Gateway, till: Till) -> None:
+    gateway.says(403, {"result": {"resultStatus": "F", "resultCode": "ACCESS_DENIED"}})
     with pytest.raises(Unclear):
-        await gateway.connector().create_checkout(till.counter.order("ALIPAY_CN"), KEY)
+        await gateway.connector.create_checkout(till.counter.order("ALIPAY_CN"), KEY)
 
 
 async def test_the_return_says_nothing(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     assert till.connector.read_return({"paymentStatus": "SUCCESS", "paymentId": "1"}, checkout) == Ask()
 
 
@@ -149,14 +152,14 @@ async def test_the_return_says_nothing(till: Till) -> None:
     [("decline", Declined, "USER_BALANCE_NOT_ENOUGH"), ("error", Declined, "PROCESS_FAIL"), ("cancel", Pending, "")],
 )
 async def test_a_shopper_who_does_not_pay_moves_nothing(till: Till, outcome: str, kind: type, code: str) -> None:
-    report = await till.connector.fetch(await till.decides(outcome))
+    report = await till.connector.fetch(await till.decided(outcome))
     assert type(report) is kind
     assert getattr(report, "code", "") == code
     assert till.counter.ledger() == []
 
 
 async def test_a_payment_that_nobody_made_closes_itself(till: Till) -> None:
-    checkout = await till.decides("cancel")
+    checkout = await till.decided("cancel")
     till.passes(minutes=13)
     assert isinstance(await till.connector.fetch(checkout), Pending)
     till.passes(minutes=2)
@@ -166,7 +169,7 @@ async def test_a_payment_that_nobody_made_closes_itself(till: Till) -> None:
 
 
 async def test_a_pending_payment_is_past_the_shoppers_part(till: Till) -> None:
-    checkout = await till.decides("pending")
+    checkout = await till.decided("pending")
     report = await till.connector.fetch(checkout)
     assert isinstance(report, Pending)
     assert report.completed
@@ -176,39 +179,39 @@ async def test_a_pending_payment_is_past_the_shoppers_part(till: Till) -> None:
     assert event.report.completed
 
 
-async def test_the_documented_answers_are_read(gateway: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
-    gateway.says(sample("payment_found")["answer"])
-    paid = await gateway.connector().fetch(checkout)
+async def test_the_documented_answers_are_read(gateway: Gateway, till: Till) -> None:
+    _, checkout = await till.opens()
+    gateway.says(200, sample("payment_found")["answer"])
+    paid = await gateway.connector.fetch(checkout)
     assert isinstance(paid, Paid)
     assert (paid.session, paid.reference) == ("20190608114010800100188820200355883", None)
     assert (paid.total, paid.captured, paid.moves) == (Money(Decimal(100), "CNY"), Decimal(100), None)
 
 
 @pytest.mark.parametrize("change", [{"paymentAmount": None}, {"paymentId": ""}, {"paymentAmount": {"value": "1"}}])
-async def test_a_payment_that_makes_no_sense_is_unclear(gateway: Scripted, till: Till, change: dict[str, Any]) -> None:
-    _, _, checkout = await till.opens()
-    gateway.says(sample("payment_found")["answer"] | change)
+async def test_a_payment_that_makes_no_sense_is_unclear(gateway: Gateway, till: Till, change: dict[str, Any]) -> None:
+    _, checkout = await till.opens()
+    gateway.says(200, sample("payment_found")["answer"] | change)
     with pytest.raises(Unclear):
-        await gateway.connector().fetch(checkout)
+        await gateway.connector.fetch(checkout)
 
 
-async def test_an_unknown_word_is_asked_about_again(gateway: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
-    gateway.says(sample("payment_found")["answer"] | {"paymentStatus": "ODD"})
-    assert isinstance(await gateway.connector().fetch(checkout), Pending)
+async def test_an_unknown_word_is_asked_about_again(gateway: Gateway, till: Till) -> None:
+    _, checkout = await till.opens()
+    gateway.says(200, sample("payment_found")["answer"] | {"paymentStatus": "ODD"})
+    assert isinstance(await gateway.connector.fetch(checkout), Pending)
 
 
 async def test_a_payment_that_is_not_there_is_told_from_a_fault(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(checkout, session="0"))
     assert "right" in await till.connector.check()
 
 
-def test_the_documented_notification_is_read_and_others_are_not(gateway: Scripted) -> None:
+def test_the_documented_notification_is_read_and_others_are_not(gateway: Gateway) -> None:
     body = sample("notification")["body"]
-    connector = gateway.connector()
+    connector = gateway.connector
 
     def told(**changes: Any) -> Incoming:
         return Incoming(method="POST", headers={}, query={}, body=json.dumps(body | changes).encode())
@@ -227,7 +230,7 @@ def test_the_documented_notification_is_read_and_others_are_not(gateway: Scripte
 
 
 async def test_a_cancelled_payment_can_no_longer_be_made(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     for _ in range(2):
         await till.connector.cancel_checkout(checkout)
     await till.counter.shopper(opened.url, "approve")
@@ -239,36 +242,34 @@ async def test_a_paid_payment_is_not_cancelled(till: Till) -> None:
     checkout = await till.pays()
     with pytest.raises(Refused):
         await till.connector.cancel_checkout(checkout)
-    assert (await till.reads(checkout)).refunded is None
+    assert (await till.paid_now(checkout)).refunded is None
 
 
 async def test_an_indonesian_payment_is_not_cancelled_and_closes_itself(till: Till) -> None:
     till.code = "ALIPAY_ID"
-    _, _, checkout = await till.opens("500.00")
+    _, checkout = await till.opens("500.00")
     with pytest.raises(Refused):
         await till.connector.cancel_checkout(checkout)
     till.passes(minutes=15)
     await till.connector.cancel_checkout(checkout)
 
 
-async def test_a_payment_that_was_cancelled_after_it_was_paid_has_been_given_back(
-    gateway: Scripted, till: Till
-) -> None:
-    _, _, checkout = await till.opens()
-    gateway.says(sample("payment_found")["answer"] | {"paymentStatus": "CANCELLED"})
-    paid = await gateway.connector().fetch(replace(checkout, payment_id=checkout.session))
+async def test_a_payment_that_was_cancelled_after_it_was_paid_has_been_given_back(gateway: Gateway, till: Till) -> None:
+    _, checkout = await till.opens()
+    gateway.says(200, sample("payment_found")["answer"] | {"paymentStatus": "CANCELLED"})
+    paid = await gateway.connector.fetch(replace(checkout, payment_id=checkout.session))
     assert isinstance(paid, Paid)
     assert (paid.captured, paid.refunded) == (Decimal(100), Decimal(100))
 
 
 async def test_paying_twice_with_one_request_id_is_one_payment(till: Till) -> None:
-    _, first, _ = await till.opens()
-    _, again, _ = await till.opens()
+    first, _ = await till.opens()
+    again, _ = await till.opens()
     assert (again.session, again.url) == (first.session, first.url)
     with pytest.raises(Refused) as no:
         await till.opens("99.00")
     assert no.value.code == "REPEAT_REQ_INCONSISTENT"
-    other = await till.connector.create_checkout(till.counter.order("ALIPAY_CN"), KEY2)
+    other = await till.connector.create_checkout(till.counter.order("ALIPAY_CN"), ONE)
     assert isinstance(other, Redirect)
     assert other.session != first.session
 

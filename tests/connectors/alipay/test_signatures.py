@@ -13,7 +13,8 @@ from paymux.connectors.alipay.sandbox_keys import MERCHANT_KEY, PROVIDER_KEY
 from paymux.connectors.alipay.simulator import AlipaySimulator
 from paymux.connectors.contract import Forged, Paid, Refused, WrongCredentials
 from paymux.platform.http import Unclear
-from tests.connectors.alipay.conftest import KEY, Scripted, Till, sample
+from tests.connectors.alipay.conftest import Gateway, Till, sample
+from tests.connectors.till import KEY
 
 CONTENT = b'POST /ams/api/v1/payments/pay\nSANDBOX_5Y0566SG25J004124.2019-05-28T12:12:12+08:00.{"paymentId":"1"}'
 # Made by openssl dgst -sha256 -sign with the sandbox's merchant key.
@@ -51,32 +52,31 @@ def test_what_is_no_signature_is_not_genuine(header: str) -> None:
     assert not signature.genuine(header, AlipaySimulator.credentials["alipay_public_key"], CONTENT)
 
 
-async def test_a_key_that_is_none_is_refused_before_anything_is_sent(gateway: Scripted, till: Till) -> None:
+async def test_a_key_that_is_none_is_refused_before_anything_is_sent(gateway: Gateway, till: Till) -> None:
     with pytest.raises(Refused) as no:
-        await gateway.connector(private_key="abcd").create_checkout(till.counter.order("ALIPAY_CN"), KEY)
+        await gateway.altered(private_key="abcd").create_checkout(till.counter.order("ALIPAY_CN"), KEY)
     assert (no.value.code, gateway.asked) == ("unusable_key", [])
 
 
 @pytest.mark.parametrize("key", [None, MERCHANT_KEY])
-async def test_an_answer_that_alipay_did_not_sign_counts_as_none(
-    gateway: Scripted, till: Till, key: str | None
-) -> None:
-    _, _, checkout = await till.opens()
-    gateway.says(sample("payment_found")["answer"], key=key)
+async def test_an_answer_that_alipay_did_not_sign_counts_as_none(gateway: Gateway, till: Till, key: str | None) -> None:
+    _, checkout = await till.opens()
+    gateway.key = key
+    gateway.says(200, sample("payment_found")["answer"])
     with pytest.raises(Unclear):
-        await gateway.connector().fetch(checkout)
+        await gateway.connector.fetch(checkout)
 
 
-async def test_an_answer_that_was_signed_for_another_client_counts_as_none(gateway: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+async def test_an_answer_that_was_signed_for_another_client_counts_as_none(gateway: Gateway, till: Till) -> None:
+    _, checkout = await till.opens()
     gateway.client_id = "5Y0002"
-    gateway.says(sample("payment_found")["answer"])
+    gateway.says(200, sample("payment_found")["answer"])
     with pytest.raises(Unclear):
-        await gateway.connector().fetch(checkout)
+        await gateway.connector.fetch(checkout)
 
 
 async def test_a_notification_is_verified_over_the_path_that_was_called(till: Till) -> None:
-    checkout = await till.decides("approve")
+    checkout = await till.decided("approve")
     (event,) = await till.events()
     assert till.connector.verify_event(event) is None
     reading = till.connector.read_event(event)
@@ -109,13 +109,14 @@ async def test_the_simulator_knows_no_other_client_and_can_not_sign_for_one(till
 
 
 @pytest.mark.parametrize("code", ["KEY_NOT_FOUND", "INVALID_SIGNATURE"])
-async def test_an_unsigned_no_is_believed_only_where_no_money_moves(gateway: Scripted, till: Till, code: str) -> None:
+async def test_an_unsigned_no_is_believed_only_where_no_money_moves(gateway: Gateway, till: Till, code: str) -> None:
     paid = await till.pays()
     refused = {"result": {"resultStatus": "F", "resultCode": code, "resultMessage": "no"}}
     move = till.counter.move(paid.total, KEY, "100.00", "100.00")
+    gateway.key = None
     for _ in range(2):
-        gateway.says(refused, key=None)
+        gateway.says(200, refused)
     with pytest.raises(WrongCredentials):
-        await gateway.connector().check()
+        await gateway.connector.check()
     with pytest.raises(Unclear):
-        await gateway.connector().refund(paid, move)
+        await gateway.connector.refund(paid, move)
