@@ -25,8 +25,9 @@ from tests.connectors.conftest import Counter, Inbox
 WAYS = {"portal": "in the portal", "call": "by call", "order": "per order"}
 """The addresses that events come to, and what each says of the setting up; the first one is what a person has to do."""
 METHODS = {
-    "partial_capture": "capture", "multiple_captures": "capture", "partial_void": "void", "partial_refund": "refund",
-    "multiple_refunds": "refund", "confirm_by_poll": "confirm", "cancel": "cancel_checkout", "status": "fetch",
+    "deferred_capture": "capture", "partial_capture": "capture", "multiple_captures": "capture", "partial_void": "void",
+    "partial_refund": "refund", "multiple_refunds": "refund", "confirm_by_poll": "confirm", "cancel": "cancel_checkout",
+    "status": "fetch",
 }  # fmt: skip
 """The connector's method behind a capability, where it has another name."""
 

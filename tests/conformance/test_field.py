@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from paymux import connector_template
 from paymux.connectors import registry
 from paymux.connectors.facts import CodeFacts
 from paymux.connectors.registry import all_providers
@@ -62,6 +63,12 @@ async def said(name: str) -> list[str]:
     where = " (PAPERPAY_NZ NZ/NZD)"
     assert all(sentence.endswith(where) for sentence in sentences)
     return [sentence.removesuffix(where) for sentence in sentences]
+
+
+async def test_the_connector_that_the_command_makes_does_what_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(connector_template.__file__).parent / "newpay"
+    monkeypatch.setattr(registry, "_extra", (*registry._extra, folder))
+    assert differences(all_providers()["newpay"].facts, await field_of("newpay")) == []
 
 
 async def test_a_connector_that_does_what_it_claims_has_no_differences(paperpay: Callable[..., str]) -> None:
