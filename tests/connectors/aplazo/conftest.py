@@ -38,9 +38,9 @@ class Till(tills.Till):
     code: str = "APLAZO_MX"
     currency: str = "MXN"
 
-    def checkout(self, session: str = CART, **state: str) -> Checkout:
-        """A checkout of 1300 pesos whose loan is the sample's."""
-        return checkout_of(session, "1300.00", "MXN", "MX", state=state or {"loan": "162536"})
+    def checkout(self, session: str = CART) -> Checkout:
+        """A checkout of 1300 pesos, as the sample's loan is."""
+        return checkout_of(session, "1300.00", "MXN", "MX")
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Call Aplazo's API by plain HTTP; its headers' names have a `_`."""

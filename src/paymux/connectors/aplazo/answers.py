@@ -26,7 +26,6 @@ class Opened(_Said):
     """A loan that was opened."""
 
     url: str
-    loan_id: str = ""
 
 
 class Loan(_Said):

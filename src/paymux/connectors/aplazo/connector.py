@@ -63,7 +63,7 @@ class Aplazo(Connector):
         opened = read(Opened, await self._made("POST", "/api/loan", body, headers))
         if not opened.url.startswith(("https://", "http://")):
             raise Unclear("the loan has no address to send the shopper to")
-        return Redirect(url=opened.url, session=cart, state={"loan": opened.loan_id})
+        return Redirect(url=opened.url, session=cart)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -73,15 +73,13 @@ class Aplazo(Connector):
         return Ask(completed=via == "success", left=via == "cancel")
 
     async def fetch(self, checkout: Checkout) -> Report:
-        """The loan of the cart; where the opened one is known by its id, no other counts."""
+        """The loans of the cart, which is this checkout's alone: any that is paid pays it, as in both plugins."""
         path = f"/api/pos/loan/{quote(checkout.session, safe='')}"
         answer = await self._made("GET", path, headers=self._keys())
-        opened = checkout.state.get("loan")
-        loans = [loan for loan in read(Loans, answer).root if not opened or loan.loan_id == opened]
+        loans = read(Loans, answer).root
         if not loans:
             return Pending(reason="Aplazo lists no loan of this checkout")
-        paid_first = min(loans, key=lambda loan: loan.status.upper() not in _PAID)
-        return _report(paid_first, {"loans": answer.json()})
+        return _report(min(loans, key=_how_far_from_paid), {"loans": answer.json()})
 
     def verify_event(self, event: Incoming) -> str | None:
         """Check the token of the notification. Its life is not looked at, for it leads to nothing but asking."""
@@ -204,6 +202,12 @@ def _number(pesos: Decimal) -> Decimal:
 
 
 # -- what is read -----------------------------------------------------------------------------
+
+
+def _how_far_from_paid(loan: Loan) -> int:
+    """Of several loans of a cart one that is paid tells how it stands, else one that may be paid yet."""
+    word = loan.status.upper()
+    return 0 if word in _PAID else 2 if word in _CANCELLED else 1
 
 
 def _report(loan: Loan, answer: Mapping[str, Any]) -> Report:
