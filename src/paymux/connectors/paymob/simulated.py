@@ -25,14 +25,12 @@ def failed(path: str, sentence: str) -> ApiError:
     return ApiError(400, body)
 
 
-def check_intention(body: Mapping[str, Any]) -> None:
-    """Check a new intention. Raises ApiError."""
+def check_intention(body: Mapping[str, Any]) -> int:
+    """Check a new intention; its amount in cents. Raises ApiError."""
     for name in ("amount", "currency", "payment_methods", "billing_data"):
         if not body.get(name):
             raise failed(name, _REQUIRED)
-    amount = body["amount"]
-    if type(amount) is not int or amount <= 0:
-        raise failed("amount", "A valid integer is required.")
+    amount = _integer(body["amount"], "amount")
     if body["currency"] != "EGP":
         raise failed("integrations", "Unsupported currency")
     if not isinstance(body["payment_methods"], list) or not all(type(one) is int for one in body["payment_methods"]):
@@ -48,6 +46,16 @@ def check_intention(body: Mapping[str, Any]) -> None:
     for name in ("notification_url", "redirection_url"):
         if not str(body.get(name, "")).startswith(("https://", "http://")):
             raise failed(name, "Enter a valid URL.")
+    return amount
+
+
+def _integer(value: Any, path: str) -> int:
+    """A whole number above 0; as text, too, as Paymob's own client writes it. Raises ApiError."""
+    if type(value) is int and value > 0:
+        return value
+    if isinstance(value, str) and value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise failed(path, "A valid integer is required.")
 
 
 def _check_billing(billing: Any) -> None:
@@ -68,7 +76,7 @@ def _check_items(items: Any, amount: int) -> None:
                 raise failed(f"items.{name}", _REQUIRED)
         if len(item["name"]) > 50 or len(item.get("description") or "") > 255:
             raise failed("items.name", "Ensure this field has no more than 50 characters.")
-    if items and sum(item["amount"] for item in items) != amount:
+    if items and sum(_integer(item["amount"], "items.amount") for item in items) != amount:
         raise ApiError(406, {"code": "unmatched_item_prices"})
 
 

@@ -130,7 +130,7 @@ class PaymobSimulator(Simulator):
     # -- the calls ----------------------------------------------------------------------------
 
     async def _create(self, request: web.Request, body: dict[str, Any]) -> tuple[int, Any]:
-        check_intention(body)
+        amount = check_intention(body)
         if not set(body["payment_methods"]) <= {int(name) for name in self.credentials["integration_ids"].split(",")}:
             raise ApiError(404, {"detail": _NO_INTEGRATION})
         reference = f"reference:{body['special_reference']}"
@@ -138,7 +138,7 @@ class PaymobSimulator(Simulator):
             raise failed("special_reference", "This reference is used already.")
         number, secret = self._new_number(), f"egy_csk_test_{self.token()}"
         case = self.new_case(
-            request, id=str(number), amount=Decimal(body["amount"]) / 100, currency=body["currency"],
+            request, id=str(number), amount=Decimal(amount) / 100, currency=body["currency"],
             reference=body["special_reference"], account="106", names=(reference, secret), title="Paymob",
             data={"asked": body, "rows": [], "until": (self.now + timedelta(seconds=body["expiration"])).isoformat()},
         )  # fmt: skip
@@ -146,7 +146,7 @@ class PaymobSimulator(Simulator):
         return 201, {
             "payment_keys": [{"integration": body["payment_methods"][0], "key": self.token(), "order_id": number}],
             "redirection_url": body["redirection_url"], "intention_order_id": number, "id": f"pi_test_{self.token()}",
-            "intention_detail": {"amount": body["amount"], "currency": body["currency"], "items": body["items"]},
+            "intention_detail": {"amount": amount, "currency": body["currency"], "items": body["items"]},
             "client_secret": secret, "special_reference": body["special_reference"], "confirmed": False,
             "status": "intended", "object": "paymentintention",
         }  # fmt: skip
