@@ -11,7 +11,9 @@ import pytest
 from paymux.connectors.contract import Approved, Ask, Item, NotThere, Pending, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
-from tests.connectors.paypal.conftest import KEY, NEVER_CAME, ONE, Scripted, Till, checkout, sample
+from tests.connectors.paypal.conftest import Till, checkout, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, NEVER_CAME, ONE
 
 
 def lines(*items: tuple[str, int, str]) -> tuple[Item, ...]:
@@ -23,7 +25,8 @@ def lines(*items: tuple[str, int, str]) -> tuple[Item, ...]:
 
 
 async def test_an_order_leads_the_shopper_to_paypal_and_moves_nothing(till: Till) -> None:
-    order, opened, _ = await till.opens()
+    order = till.order()
+    opened, _ = await till.opens()
     (exchange,) = till.exchanges
     unit, context = exchange.sent["purchase_units"][0], exchange.sent["payment_source"]["paypal"]["experience_context"]
     assert (exchange.sent["intent"], unit["custom_id"]) == ("CAPTURE", order.reference)
@@ -36,8 +39,8 @@ async def test_an_order_leads_the_shopper_to_paypal_and_moves_nothing(till: Till
 
 
 async def test_the_same_key_opens_the_same_order_again(till: Till) -> None:
-    _, first, _ = await till.opens()
-    _, again, _ = await till.opens()
+    first, _ = await till.opens()
+    again, _ = await till.opens()
     assert again.session == first.session
     other = await till.connector.create_checkout(till.counter.order("PAYPAL"), ONE)
     assert isinstance(other, Redirect)
@@ -98,7 +101,8 @@ async def test_what_is_not_shipped_names_no_address(till: Till, method: str) -> 
 
 
 async def test_what_is_shipped_goes_to_the_address_that_the_shop_has(till: Till) -> None:
-    order, _, _ = await till.opens()
+    order = till.order()
+    await till.opens()
     shipping = till.exchanges[0].sent["purchase_units"][0]["shipping"]
     assert shipping["name"] == {"full_name": "Ada Byron"}
     assert shipping["address"]["postal_code"] == "2000"
@@ -138,7 +142,7 @@ async def test_a_token_server_that_is_down_means_that_nothing_was_sent(till: Til
 
 @pytest.mark.parametrize("outcome", ["cancel", "error"])
 async def test_a_shopper_who_turned_back_may_come_again_until_the_order_expires(till: Till, outcome: str) -> None:
-    _, opened, own = await till.opens()
+    opened, own = await till.opens()
     query = await till.counter.shopper(opened.url, outcome)
     assert till.connector.read_return(query, own) == Ask(session=own.session, left=True)
     report = await till.connector.fetch(own)
@@ -149,14 +153,14 @@ async def test_a_shopper_who_turned_back_may_come_again_until_the_order_expires(
 
 
 async def test_an_order_that_nobody_agreed_to_is_gone_after_three_hours(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     till.passes(hours=3)
     with pytest.raises(NotThere):
         await till.connector.fetch(own)
 
 
 async def test_an_access_token_that_ran_out_is_replaced(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     await till.connector.fetch(own)
     till.counter.sandbox.store.keep_note("paypal", "tokens", {})
     assert isinstance(await till.connector.fetch(own), Pending)
@@ -186,7 +190,7 @@ async def test_a_create_that_never_came_opens_one_order_when_it_is_repeated(till
     await till.counter.order_fault("create", fault)
     with pytest.raises(CallFailed):
         await till.opens()
-    _, opened, _ = await till.opens()
+    opened, _ = await till.opens()
     assert opened.session
 
 

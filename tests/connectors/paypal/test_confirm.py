@@ -10,7 +10,9 @@ import pytest
 from paymux.connectors.contract import Approved, Declined, Expired, Paid, Pending, ProviderToken, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, Unclear
-from tests.connectors.paypal.conftest import KEY, LOST, NEVER_CAME, ONE, TWO, Scripted, Till, checkout
+from tests.connectors.paypal.conftest import Till, checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, TWO
 
 ALL = Decimal("100.00")
 
@@ -26,7 +28,7 @@ async def test_an_approved_order_is_captured_whole(till: Till) -> None:
 
 
 async def test_a_deferred_order_is_authorised_for_29_days(till: Till) -> None:
-    own, paid = await till.confirms(auto_capture=False)
+    own, paid = await till.confirmed(auto_capture=False)
     assert (paid.captured, paid.voided, paid.expired) == (0, 0, 0)
     assert paid.authorised_until is not None
     assert (paid.authorised_until - till.counter.sandbox.clock.now()).days in (28, 29)
@@ -36,7 +38,7 @@ async def test_a_deferred_order_is_authorised_for_29_days(till: Till) -> None:
 
 @pytest.mark.parametrize("auto_capture", [True, False])
 async def test_before_the_shopper_agreed_a_confirm_has_no_effect(till: Till, auto_capture: bool) -> None:
-    _, _, own = await till.opens(auto_capture=auto_capture)
+    _, own = await till.opens(auto_capture=auto_capture)
     report = await till.connector.confirm(own, KEY)
     assert isinstance(report, Pending)
     assert not report.completed
@@ -45,7 +47,7 @@ async def test_before_the_shopper_agreed_a_confirm_has_no_effect(till: Till, aut
 
 @pytest.mark.parametrize("auto_capture", [True, False])
 async def test_a_second_confirm_with_another_key_finds_the_payment(till: Till, auto_capture: bool) -> None:
-    _, paid = await till.confirms(auto_capture=auto_capture)
+    _, paid = await till.confirmed(auto_capture=auto_capture)
     again = await till.connector.confirm(checkout(paid.session or "", auto_capture=auto_capture), ONE)
     assert isinstance(again, Paid)
     assert again.payment_id == paid.payment_id
@@ -88,7 +90,7 @@ async def test_a_payment_under_review_is_underway_until_paypal_decides(till: Til
     assert isinstance(paid, Paid)
     assert paid.underway
     assert till.rows() == []
-    await till.settles(own, "approve")
+    assert await till.settles("approve") == 200
     settled = await till.paid_now(own)
     assert (settled.underway, settled.captured) == (False, ALL if auto_capture else 0)
 
@@ -97,7 +99,7 @@ async def test_a_payment_under_review_is_underway_until_paypal_decides(till: Til
 async def test_a_payment_that_paypals_review_refuses_is_declined(till: Till, auto_capture: bool) -> None:
     own = await till.decided("pending", auto_capture=auto_capture)
     await till.connector.confirm(own, KEY)
-    await till.settles(own, "decline")
+    assert await till.settles("decline") == 200
     assert isinstance(await till.connector.fetch(own), Declined)
     assert till.rows() == []
 
@@ -143,7 +145,7 @@ async def test_a_refusal_without_a_readable_body_keeps_its_status(scripted: Scri
 
 
 async def test_an_account_saved_with_the_purchase_is_a_token(till: Till) -> None:
-    own, paid = await till.confirms(get_token=True)
+    own, paid = await till.confirmed(get_token=True)
     assert till.exchanges[0].sent["payment_source"]["paypal"]["attributes"]["vault"]["store_in_vault"] == "ON_SUCCESS"
     assert paid.token is not None
     assert paid.token_failure is None
@@ -151,7 +153,7 @@ async def test_an_account_saved_with_the_purchase_is_a_token(till: Till) -> None
 
 
 async def test_no_token_is_made_where_none_was_asked_for(till: Till) -> None:
-    _, paid = await till.confirms()
+    _, paid = await till.confirmed()
     assert (paid.token, paid.token_failure) == (None, None)
 
 
@@ -165,7 +167,7 @@ async def test_a_purchase_whose_account_was_not_saved_is_paid_and_says_why(scrip
 
 @pytest.mark.parametrize("auto_capture", [True, False])
 async def test_a_saved_account_pays_another_order_at_once_and_once(till: Till, auto_capture: bool) -> None:
-    _, first = await till.confirms(get_token=True)
+    _, first = await till.confirmed(get_token=True)
     assert isinstance(first.token, ProviderToken)
     order = till.counter.order("PAYPAL", "64.10", auto_capture=auto_capture)
     charged = await till.connector.charge_token(order, first.token.value, ONE)
@@ -185,7 +187,7 @@ async def test_a_saved_account_pays_another_order_at_once_and_once(till: Till, a
 
 @pytest.mark.parametrize(("present", "who"), [(True, "CUSTOMER"), (False, "MERCHANT")])
 async def test_paypal_is_told_whether_the_shopper_is_there(till: Till, present: bool, who: str) -> None:
-    _, first = await till.confirms(get_token=True)
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     order = till.counter.order("PAYPAL", customer_present=present)
     assert isinstance(await till.connector.charge_token(order, first.token.value, ONE), Paid)
@@ -194,7 +196,7 @@ async def test_paypal_is_told_whether_the_shopper_is_there(till: Till, present: 
 
 
 async def test_a_fault_can_strike_the_charge_alone_of_two_calls_on_one_path(till: Till) -> None:
-    _, first = await till.confirms(get_token=True)
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     await till.counter.order_fault("charge_token", "error_after")
     assert isinstance(await till.connector.create_checkout(till.counter.order("PAYPAL"), TWO), Redirect)

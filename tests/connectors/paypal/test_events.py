@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import EventReading, Incoming, Refused
 from paymux.connectors.registry import all_providers
-from tests.connectors.paypal.conftest import ONE, TWO, Scripted, Till, sample
+from tests.connectors.paypal.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE, TWO
 
 WANTED = {
     "CHECKOUT.ORDER.APPROVED", "PAYMENT.AUTHORIZATION.CREATED", "PAYMENT.AUTHORIZATION.VOIDED", "PAYMENT.CAPTURE.COMPLETED",
@@ -27,8 +29,8 @@ async def test_our_address_is_registered_once_and_gets_the_events_of_a_sale(till
         await till.connector.set_up_events(till.counter.inbox.url)
     (posted,) = [exchange for exchange in till.exchanges if exchange.method == "POST"]
     assert {kind["name"] for kind in posted.sent["event_types"]} == WANTED
-    own, paid = await till.confirms()
-    await till.moves("refund", own, "40.00", ONE)
+    own, paid = await till.confirmed()
+    await till.tries("refund", own, "40.00", ONE)
     told = [json.loads(received.body) for received in await till.events(3)]
     assert [one["event_type"] for one in told] == [
         "CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED", "PAYMENT.CAPTURE.REFUNDED",
@@ -43,9 +45,9 @@ async def test_our_address_is_registered_once_and_gets_the_events_of_a_sale(till
 async def test_the_events_of_an_authorisation_name_its_order(till: Till) -> None:
     await till.connector.set_up_events(till.counter.inbox.url)
     own = await till.holds()
-    await till.moves("capture", own, "30.00", ONE)
-    await till.moves("void", own, "70.00", TWO, "70.00")
-    await till.moves("refund", own, "30.00", "7c1e2b34-0d5f-4a6b-8c9d-0e1f2a3b4c09", "30.00")
+    await till.tries("capture", own, "30.00", ONE)
+    await till.tries("void", own, "70.00", TWO, "70.00")
+    await till.tries("refund", own, "30.00", "7c1e2b34-0d5f-4a6b-8c9d-0e1f2a3b4c09", "30.00")
     readings = [till.connector.read_event(received) for received in await till.events(5)]
     assert [reading.session for reading in readings[:4]] == [own.session] * 4
     assert readings[4].reference == "R-1001"

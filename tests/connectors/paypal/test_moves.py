@@ -14,7 +14,9 @@ from paymux.money import Money
 from paymux.platform.http import CallFailed, Unclear
 from paymux.platform.lanes import LaneClosed, Passage
 from tests.connectors.conftest import Counter
-from tests.connectors.paypal.conftest import KEY, LOST, NEVER_CAME, ONE, THREE, TWO, Scripted, Till, checkout
+from tests.connectors.paypal.conftest import Till, checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, THREE, TWO
 
 ALL = Decimal("100.00")
 
@@ -43,8 +45,8 @@ async def read(scripted: Scripted, auto_capture: bool = False, **payments: Any) 
 
 async def test_an_authorisation_is_captured_in_parts(till: Till) -> None:
     own = await till.holds()
-    first = await till.moves("capture", own, "30.00", ONE)
-    second = await till.moves("capture", own, "70.00", TWO, "70.00")
+    first = await till.tries("capture", own, "30.00", ONE)
+    second = await till.tries("capture", own, "70.00", TWO, "70.00")
     assert isinstance(first, Moved)
     assert isinstance(second, Moved)
     assert [
@@ -63,33 +65,33 @@ async def test_a_move_whose_answer_was_lost_is_repeated_and_moves_once(till: Til
     own = await till.holds()
     await till.counter.order_fault(verb, fault)
     with pytest.raises(CallFailed):
-        await till.moves(verb, own, "100.00", ONE)
-    assert isinstance(await till.moves(verb, own, "100.00", ONE), Moved)
+        await till.tries(verb, own, "100.00", ONE)
+    assert isinstance(await till.tries(verb, own, "100.00", ONE), Moved)
     assert till.rows() == [("authorize", ALL), (verb, ALL)]
 
 
 async def test_what_is_left_after_a_capture_is_voided(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "30.00", ONE)
-    await till.moves("void", own, "70.00", TWO, "70.00")
+    await till.tries("capture", own, "30.00", ONE)
+    await till.tries("void", own, "70.00", TWO, "70.00")
     paid = await till.paid_now(own)
     assert (paid.captured, paid.voided, paid.expired) == (Decimal("30.00"), Decimal("70.00"), 0)
     with pytest.raises(Refused) as no:
-        await till.moves("capture", own, "1.00", THREE)
+        await till.tries("capture", own, "1.00", THREE)
     assert no.value.code == "AUTHORIZATION_VOIDED"
 
 
 async def test_a_second_void_is_refused(till: Till) -> None:
     own = await till.holds()
-    await till.moves("void", own, "100.00", ONE)
+    await till.tries("void", own, "100.00", ONE)
     with pytest.raises(Refused) as no:
-        await till.moves("void", own, "100.00", TWO)
+        await till.tries("void", own, "100.00", TWO)
     assert no.value.code == "PREVIOUSLY_VOIDED"
 
 
 async def test_an_authorisation_that_ran_out_has_expired_and_was_not_voided(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "30.00", ONE)
+    await till.tries("capture", own, "30.00", ONE)
     till.passes(days=29)
     paid = await till.paid_now(own)
     assert (paid.captured, paid.voided, paid.expired) == (Decimal("30.00"), 0, Decimal("70.00"))
@@ -157,9 +159,9 @@ async def test_a_capture_still_in_review_is_not_taken_for_voided(scripted: Scrip
 
 
 async def test_a_sale_is_refunded_in_parts_that_carry_our_keys(till: Till) -> None:
-    own, _ = await till.confirms()
-    await till.moves("refund", own, "40.00", ONE, description="returned")
-    await till.moves("refund", own, "60.00", TWO, "60.00")
+    own, _ = await till.confirmed()
+    await till.tries("refund", own, "40.00", ONE, description="returned")
+    await till.tries("refund", own, "60.00", TWO, "60.00")
     paid = await till.paid_now(own)
     refunds = [move for move in paid.moves or () if move.kind is MoveKind.REFUND]
     assert [(move.key, move.amount, move.status) for move in refunds] == [
@@ -171,30 +173,30 @@ async def test_a_sale_is_refunded_in_parts_that_carry_our_keys(till: Till) -> No
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_refund_with_a_fault_is_repeated_and_refunds_once(till: Till, fault: str) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(CallFailed):
-        await till.moves("refund", own, "40.00", ONE)
-    assert isinstance(await till.moves("refund", own, "40.00", ONE), Moved)
+        await till.tries("refund", own, "40.00", ONE)
+    assert isinstance(await till.tries("refund", own, "40.00", ONE), Moved)
     assert till.rows()[2:] == [("refund", Decimal("40.00"))]
 
 
 async def captured_in_three(till: Till) -> Checkout:
     own = await till.holds()
     for amount, key, open in (("20.00", ONE, "100.00"), ("30.00", TWO, "80.00"), ("50.00", THREE, "50.00")):
-        await till.moves("capture", own, amount, key, open)
+        await till.tries("capture", own, amount, key, open)
     return own
 
 
 async def test_a_refund_is_taken_from_the_one_capture_that_holds_it(till: Till) -> None:
     own = await captured_in_three(till)
-    await till.moves("refund", own, "45.00", KEY)
+    await till.tries("refund", own, "45.00", KEY)
     assert till.rows()[4:] == [("refund", Decimal("45.00"))]
 
 
 async def test_a_refund_of_more_than_any_capture_is_taken_from_several_and_is_one_operation(till: Till) -> None:
     own = await captured_in_three(till)
-    assert isinstance(await till.moves("refund", own, "90.00", KEY), Moved)
+    assert isinstance(await till.tries("refund", own, "90.00", KEY), Moved)
     assert till.rows()[4:] == [("refund", Decimal("20.00")), ("refund", Decimal("30.00")), ("refund", Decimal("40.00"))]
     (refund,) = [move for move in (await till.paid_now(own)).moves or () if move.kind is MoveKind.REFUND]
     assert (refund.key, refund.amount, refund.status) == (KEY, Decimal("90.00"), MoveStatus.DONE)
@@ -205,19 +207,19 @@ async def test_a_refund_of_several_captures_that_broke_off_goes_on_where_it_was(
     own = await captured_in_three(till)
     await till.counter.order_fault("refund", fault)
     with pytest.raises(CallFailed):
-        await till.moves("refund", own, "90.00", KEY)
+        await till.tries("refund", own, "90.00", KEY)
     refunds = [move for move in (await till.paid_now(own)).moves or () if move.kind is MoveKind.REFUND]
     assert [move.status for move in refunds] == ([MoveStatus.UNDERWAY] if fault in LOST else [])
-    assert isinstance(await till.moves("refund", own, "90.00", KEY), Moved)
+    assert isinstance(await till.tries("refund", own, "90.00", KEY), Moved)
     assert sum(amount for kind, amount in till.rows() if kind == "refund") == Decimal("90.00")
-    assert isinstance(await till.moves("refund", own, "90.00", KEY), Moved)
+    assert isinstance(await till.tries("refund", own, "90.00", KEY), Moved)
     assert sum(amount for kind, amount in till.rows() if kind == "refund") == Decimal("90.00")
 
 
 async def test_a_refund_of_more_than_all_captures_hold_is_refused_before_anything_is_refunded(till: Till) -> None:
     own = await captured_in_three(till)
     with pytest.raises(Refused) as no:
-        await till.moves("refund", own, "100.01", KEY)
+        await till.tries("refund", own, "100.01", KEY)
     assert no.value.code == "REFUND_AMOUNT_EXCEEDED"
     assert len(till.rows()) == 4
 
@@ -263,7 +265,7 @@ async def test_a_refund_whose_second_part_never_left_is_unclear(
 
 
 async def test_a_refund_in_paypals_dashboard_is_not_ours(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     assert await till.post("/sandbox/provider-refund", id=own.session, amount="15.00") == 201
     (refund,) = [move for move in (await till.paid_now(own)).moves or () if move.kind is MoveKind.REFUND]
     assert (refund.key, refund.amount) == (None, Decimal("15.00"))
@@ -287,7 +289,7 @@ async def test_each_status_of_a_refund(scripted: Scripted, status: str, said: Mo
 
 @pytest.mark.parametrize("change", [{"amount": "50.00"}, {"currency": "EUR"}, {"reference": "R-9"}])
 async def test_the_report_says_what_paypal_says_and_not_what_was_expected(till: Till, change: dict[str, str]) -> None:
-    _, opened, own = await till.opens()
+    opened, own = await till.opens()
     assert await till.post("/sandbox/tamper", id=own.session, **change) == 201
     await till.counter.shopper(opened.url, "approve")
     paid = await till.connector.confirm(own, KEY)

@@ -9,8 +9,10 @@ import pytest
 from yarl import URL
 
 from paymux.connectors.contract import Item, Refused
-from tests.connectors.paypal.conftest import KEY, ONE, PAYPAL, THREE, TWO, Till, sample
+from tests.connectors.paypal.conftest import Till, sample
 from tests.connectors.paypal.published import SPECS, faults_of, operation
+from tests.connectors.scripted import CONNECTORS
+from tests.connectors.till import KEY, ONE, THREE, TWO
 
 pytestmark = pytest.mark.skipif(not SPECS.is_dir(), reason=f"PayPal's published specifications are not at {SPECS}")
 
@@ -43,12 +45,12 @@ async def test_a_whole_life_uses_every_operation_as_it_is_published(till: Till) 
     parts = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
     more = {"brandName": "Shop", "description": "Shirts"}
     own = await till.holds("110.00", items=(item,), additional_data=more, **parts)
-    await till.moves("capture", own, "60.00", ONE, "110.00", description="first parcel")
-    await till.moves("capture", own, "10.00", TWO, "50.00")
-    await till.moves("void", own, "40.00", THREE, "40.00")
-    await till.moves("refund", own, "65.00", KEY, "70.00", description="returned")
+    await till.tries("capture", own, "60.00", ONE, "110.00", description="first parcel")
+    await till.tries("capture", own, "10.00", TWO, "50.00")
+    await till.tries("void", own, "40.00", THREE, "40.00")
+    await till.tries("refund", own, "65.00", KEY, "70.00", description="returned")
     await till.paid_now(own)
-    _, paid = await till.confirms(get_token=True, key=ONE)
+    _, paid = await till.confirmed(get_token=True, key=ONE)
     assert paid.token is not None
     await till.connector.charge_token(till.counter.order("PAYPAL"), paid.token.value, TWO)
     assert judged(till) == CALLED
@@ -66,24 +68,24 @@ async def test_each_outcome_is_told_as_published(till: Till, outcome: str, auto_
 
 async def test_refusals_and_unknown_ids_are_told_as_published(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "50.00", ONE)
+    await till.tries("capture", own, "50.00", ONE)
     unknown = type(own)(**{name: getattr(own, name) for name in own.__slots__} | {"session": "X", "payment_id": "X"})
     refused = [
-        till.moves("capture", own, "100.01", TWO), till.moves("refund", own, "50.01", TWO), till.connector.fetch(unknown),
-        till.moves("capture", unknown, "1.00", TWO), till.moves("void", unknown, "1.00", TWO),
+        till.tries("capture", own, "100.01", TWO), till.tries("refund", own, "50.01", TWO), till.connector.fetch(unknown),
+        till.tries("capture", unknown, "1.00", TWO), till.tries("void", unknown, "1.00", TWO),
     ]  # fmt: skip
     for call in refused:
         with pytest.raises(Refused):
             await call
-    await till.moves("void", own, "50.00", TWO)
+    await till.tries("void", own, "50.00", TWO)
     with pytest.raises(Refused):
-        await till.moves("void", own, "50.00", THREE)
+        await till.tries("void", own, "50.00", THREE)
     judged(till)
 
 
 async def test_what_the_links_of_a_payment_name_is_told_as_published(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "50.00", ONE)
+    await till.tries("capture", own, "50.00", ONE)
     _, order = await till.call("GET", f"/v2/checkout/orders/{own.session}")
     (capture,) = order["purchase_units"][0]["payments"]["captures"]
     _, refund = await till.call("POST", f"/v2/payments/captures/{capture['id']}/refund", {})
@@ -97,12 +99,12 @@ async def test_what_the_links_of_a_payment_name_is_told_as_published(till: Till)
 
 async def test_the_body_of_an_event_is_as_published(till: Till) -> None:
     await till.connector.set_up_events(till.counter.inbox.url)
-    await till.confirms()
+    await till.confirmed()
     for received in await till.events(2):
         assert faults_of("notifications_webhooks_v1", "event", json.loads(received.body)) == []
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (PAYPAL / "samples").glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONNECTORS / "paypal" / "samples").glob("*.json")))
 def test_each_sample_is_as_published(name: str) -> None:
     documented = sample(name)
     if "body" in documented:

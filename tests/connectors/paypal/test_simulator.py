@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.paypal.conftest import KEY, Till
+from tests.connectors.paypal.conftest import Till
+from tests.connectors.till import KEY
 
 CREATE = "/v2/checkout/orders"
 

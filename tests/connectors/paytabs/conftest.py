@@ -6,25 +6,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from paymux.connectors.contract import Account, Checkout, Connector, Incoming, Move, Moved, OrderToPay, Redirect
-from paymux.connectors.provider_http import ProviderHttp
+from paymux.connectors.contract import Checkout, Incoming, Move, Moved
 from paymux.connectors.registry import all_providers
-from paymux.money import Money
-from paymux.platform.http import HttpClient
+from tests.connectors import till as tills
+from tests.connectors.scripted import Scripted, samples_of, served
 
-FOLDER = Path(__file__).parents[3] / "src" / "paymux" / "connectors" / "paytabs"
-KEY = "5d1f6c3e-6a0e-4f7e-9a57-2f4a3f1f6f01"
 SECRET = "SSJN-SANDBOX-PAYTABS"
 
 
@@ -33,11 +26,7 @@ def key(number: int) -> str:
     return f"{number:08d}-6a0e-4f7e-9a57-2f4a3f1f6f01"
 
 
-def sample(name: str) -> dict[str, Any]:
-    """A documented page, return, callback or failure."""
-    content: dict[str, Any] = json.loads((FOLDER / "samples" / f"{name}.json").read_text())
-    assert content["source"]
-    return content
+sample = samples_of("paytabs")
 
 
 def signature(content: str) -> str:
@@ -71,62 +60,28 @@ def told(said: Mapping[str, Any] | str, **headers: str) -> Incoming:
 
 
 @dataclass
-class Till:
+class Till(tills.Till):
     """One order's way through PayTabs' simulator."""
 
-    counter: Any
     code: str = "PAYTAB"
     currency: str = "AED"
 
-    @property
-    def connector(self) -> Connector:
-        connector: Connector = self.counter.connector(self.code)
-        return connector
-
-    def order(self, amount: str = "100.00", **changes: Any) -> OrderToPay:
-        order: OrderToPay = self.counter.order(self.code, amount, **changes)
-        return replace(order, total=Money(Decimal(amount), self.currency))
-
-    async def opens(self, amount: str = "100.00", **changes: Any) -> tuple[OrderToPay, Redirect, Checkout]:
-        """Open a page."""
-        order = self.order(amount, **changes)
-        opened = await self.connector.create_checkout(order, KEY)
-        assert isinstance(opened, Redirect)
-        return order, opened, self.counter.checkout(order, opened)
-
-    async def decides(self, outcome: str, **changes: Any) -> tuple[Checkout, dict[str, str]]:
-        """Open a page and decide; the checkout and the query of the return."""
-        _, opened, checkout = await self.opens(**changes)
-        return checkout, dict(await self.counter.shopper(opened.url, outcome))
-
-    async def pays(self, **changes: Any) -> Checkout:
-        """Open a page and pay; the checkout with its payment's id."""
-        checkout, query = await self.decides("approve", **changes)
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
+        """Have the shopper pay; the checkout with the payment's id that his return brings."""
+        checkout, query = await self.decides("approve", amount, **changes)
         return replace(checkout, payment_id=query["tranRef"])
 
-    def move(self, amount: str, open: str = "100.00", captured: str = "0", number: int = 1) -> Move:
+    def follow_up(self, amount: str, open: str = "", captured: str = "0", number: int = 1) -> Move:
         """A claimed capture, void or refund."""
-        move: Move = self.counter.move(Money(Decimal(amount), self.currency), key(number), open, captured)
-        return move
+        return self.move(amount, key(number), open, captured=captured)
 
     async def captures(self, checkout: Checkout, amount: str, open: str, number: int) -> Moved:
         captured = str(Decimal("100.00") - Decimal(open))
-        done = await self.connector.capture(checkout, self.move(amount, open, captured, number))
-        assert isinstance(done, Moved)
-        return done
+        return await self.moves("capture", checkout, amount, key(number), open, captured=captured)
 
-    def passes(self, **time: float) -> None:
-        """Let time pass for the simulator."""
-        self.counter.sandbox.clock.offset += timedelta(**time)
-
-    async def post(self, path: str, authorization: str = SECRET, **body: Any) -> tuple[int, Any]:
+    async def call(self, path: str, body: Any, authorization: str = SECRET) -> tuple[int, Any]:
         """Call the simulator as somebody else would."""
-        url = f"{self.counter.base_url}/paytabs{path}"
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(url, json=body, headers={"Authorization": authorization}) as answer,
-        ):
-            return answer.status, await answer.json()
+        return await self.request("POST", path, body, Authorization=authorization)
 
 
 @pytest.fixture
@@ -134,44 +89,9 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("paytabs"))
 
 
-@dataclass
-class Scripted:
-    """PayTabs on loopback: gives the answers that it was told to, in turn, and keeps what it was sent."""
-
-    connector: Connector = field(init=False)
-    valu: Connector = field(init=False)
-    answers: list[tuple[int, str]] = field(default_factory=list)
-    asked: list[tuple[str, Any, str]] = field(default_factory=list)
-
-    def says(self, body: Any, status: int = 200) -> None:
-        self.answers.append((status, body if isinstance(body, str) else json.dumps(body)))
-
-    async def answer(self, request: web.Request) -> web.Response:
-        body = json.loads(await request.read())
-        self.asked.append((request.path, body, request.headers["Authorization"]))
-        status, text = self.answers.pop(0)
-        return web.Response(status=status, text=text, content_type="application/json")
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    server, app = Scripted(), web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider, client = all_providers()["paytabs"], HttpClient(connect=1.0, total=5.0)
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    def connector(code: str, region: str) -> Connector:
-        account = Account(
-            code=provider.facts.codes[code], facts=provider.facts,
-            hosts={host: f"{url}/{host}" for host in provider.facts.hosts},
-            credentials={"profile_id": "987654", "server_key": SECRET, "region": region},
-        )  # fmt: skip
-        return provider.connector(account, ProviderHttp(client))
-
-    server.connector, server.valu = connector("PAYTAB", "sau"), connector("VALU", "ARE")
-    yield server
-    await client.close()
-    await runner.cleanup()
+    credentials = {"profile_id": "987654", "server_key": SECRET, "region": "sau"}
+    hosts = {host: f"/{host}" for host in all_providers()["paytabs"].facts.hosts}
+    async with served(Scripted(sample, authorization=SECRET), "PAYTAB", credentials, hosts) as server:
+        yield server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +25,9 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.paytabs.conftest import KEY, Scripted, Till, key, sample, signed, told, transaction
+from tests.connectors.paytabs.conftest import Till, key, sample, signed, told, transaction
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 ENDS = [("D", Declined), ("C", Cancelled), ("X", Expired), ("E", Broken)]
 
@@ -35,11 +36,13 @@ ENDS = [("D", Declined), ("C", Cancelled), ("X", Expired), ("E", Broken)]
 
 
 async def test_a_page_is_asked_for_with_the_order_and_our_addresses(till: Till, scripted: Scripted) -> None:
-    scripted.says(sample("page")["answer"])
+    scripted.says(200, sample("page")["answer"])
     order = till.order("129.95", locale="ar_SA")
     opened = await scripted.connector.create_checkout(order, KEY)
-    ((path, body, authorization),) = scripted.asked
-    assert (path, authorization) == ("/sau/payment/request", "SSJN-SANDBOX-PAYTABS")
+    ((method, path, body),) = scripted.asked
+    assert (method, path, scripted.headers[0]["Authorization"]) == (
+        "POST", "/sau/payment/request", "SSJN-SANDBOX-PAYTABS",
+    )  # fmt: skip
     assert body["customer_details"] == {
         "name": "Ada Byron", "email": "ada@shop.example", "phone": "+61400000000", "street1": "1 High Street",
         "city": "Sydney", "state": "NSW", "country": "DE", "zip": "2000",
@@ -56,16 +59,17 @@ async def test_a_page_is_asked_for_with_the_order_and_our_addresses(till: Till, 
 async def test_valu_is_asked_for_at_the_egyptian_host_whatever_the_accounts_region(
     till: Till, scripted: Scripted
 ) -> None:
-    scripted.says(sample("page")["answer"])
-    await scripted.valu.create_checkout(replace(till.order(), billing=Address(country="EG"), delivery=None), KEY)
-    ((path, body, _),) = scripted.asked
+    scripted.says(200, sample("page")["answer"])
+    valu, order = scripted.altered("VALU", region="ARE"), till.order(billing=Address(country="EG"), delivery=None)
+    await valu.create_checkout(order, KEY)
+    ((_, path, body),) = scripted.asked
     assert (path, body["payment_methods"], body["hide_shipping"]) == ("/egy/payment/request", ["valu"], True)
     assert "shipping_details" not in body
 
 
 @pytest.mark.parametrize("failed", sample("failures")["failures"][:2])
 async def test_a_failure_keeps_paytabs_own_code(till: Till, scripted: Scripted, failed: dict[str, Any]) -> None:
-    scripted.says(failed["answer"], failed["status"])
+    scripted.says(failed["status"], failed["answer"])
     with pytest.raises(Refused) as no:
         await scripted.connector.create_checkout(till.order(), KEY)
     assert (no.value.code, no.value.reason) == (str(failed["answer"]["code"]), failed["answer"]["message"])
@@ -75,7 +79,7 @@ async def test_a_failure_keeps_paytabs_own_code(till: Till, scripted: Scripted, 
     "answer", ["<html>", {}, {"tran_ref": "TST1"}, {"tran_ref": "T", "redirect_url": "javascript:1"}]
 )
 async def test_an_answer_without_a_page_is_unclear(till: Till, scripted: Scripted, answer: Any) -> None:
-    scripted.says(answer)
+    scripted.says(200, answer)
     with pytest.raises(Unclear):
         await scripted.connector.create_checkout(till.order(), KEY)
 
@@ -111,7 +115,7 @@ async def test_a_signed_return_of_a_payment_is_asked_about_for_it_names_no_amoun
 async def test_the_documented_return_is_signed_as_openssl_signs_it(till: Till) -> None:
     fields = sample("return")["fields"]
     given = fields | {"signature": "1e9cf88b341b7324b25e28194dcd2a300d1493ba3b934e94699f064067562aea"}
-    checkout = (await till.opens())[2]
+    checkout = (await till.opens())[1]
     assert till.connector.read_return(given, checkout) == Ask(session="TST2028600008198", completed=True)
     # ~ is written as PHP does: %7E.
     odd = {
@@ -130,7 +134,7 @@ async def test_the_documented_return_is_signed_as_openssl_signs_it(till: Till) -
 @pytest.mark.parametrize(("status", "kind"), ENDS)
 async def test_a_signed_return_of_an_end_is_believed(till: Till, status: str, kind: type) -> None:
     query = signed(cartId="R-1001", respCode="300", respMessage="no", respStatus=status, tranRef="TST1")
-    said = till.connector.read_return(query, (await till.opens())[2])
+    said = till.connector.read_return(query, (await till.opens())[1])
     assert isinstance(said, kind)
     assert (said.session, said.reference) == ("TST1", "R-1001")
 
@@ -147,7 +151,7 @@ async def test_a_changed_return_is_forged_and_an_unsigned_one_a_hint(till: Till,
 
 
 async def test_a_page_that_nobody_has_paid_is_pending(till: Till) -> None:
-    said = await till.connector.fetch((await till.opens())[2])
+    said = await till.connector.fetch((await till.opens())[1])
     assert isinstance(said, Pending)
     assert not said.completed
 
@@ -165,42 +169,42 @@ async def test_a_payment_is_read_with_its_amount(till: Till, auto: bool, capture
 async def test_every_other_status_is_mapped_and_unknown_ones_are_pending(
     till: Till, scripted: Scripted, status: str, kind: type
 ) -> None:
-    scripted.says(transaction(status=status))
-    assert isinstance(await scripted.connector.fetch((await till.opens())[2]), kind)
+    scripted.says(200, transaction(status=status))
+    assert isinstance(await scripted.connector.fetch((await till.opens())[1]), kind)
 
 
 async def test_a_payment_on_hold_is_under_way_and_a_voided_one_came_to_nothing(till: Till, scripted: Scripted) -> None:
-    checkout = (await till.opens())[2]
-    scripted.says(transaction(status="H"))
+    checkout = (await till.opens())[1]
+    scripted.says(200, transaction(status="H"))
     held = await scripted.connector.fetch(checkout)
     assert isinstance(held, Paid)
     assert held.underway
-    scripted.says(transaction(status="V"))
-    scripted.says([])
+    scripted.says(200, transaction(status="V"))
+    scripted.says(200, [])
     voided = await scripted.connector.fetch(checkout)
     assert isinstance(voided, Paid)
     assert (voided.captured, voided.voided) == (Decimal(0), Decimal(100))
 
 
 async def test_the_charged_amount_counts_where_it_differs_from_the_carts(till: Till, scripted: Scripted) -> None:
-    scripted.says(transaction(tran_total="90.00", tran_currency="USD"))
-    scripted.says([])
-    paid = await scripted.connector.fetch((await till.opens())[2])
+    scripted.says(200, transaction(tran_total="90.00", tran_currency="USD"))
+    scripted.says(200, [])
+    paid = await scripted.connector.fetch((await till.opens())[1])
     assert isinstance(paid, Paid)
     assert paid.total == Money(Decimal(90), "USD")
 
 
 async def test_a_payment_request_is_completed_by_a_later_sale_that_names_it(till: Till, scripted: Scripted) -> None:
-    checkout = (await till.opens())[2]
+    checkout = (await till.opens())[1]
     request = transaction(tran_ref=checkout.session, tran_type="Payment Request", status="P")
-    scripted.says(request)
-    scripted.says([request])
+    scripted.says(200, request)
+    scripted.says(200, [request])
     waiting = await scripted.connector.fetch(checkout)
     assert isinstance(waiting, Pending)
     assert waiting.completed
-    scripted.says(request)
-    scripted.says([request, transaction(tran_ref="TST2", previous_tran_ref=checkout.session)])
-    scripted.says([])
+    scripted.says(200, request)
+    scripted.says(200, [request, transaction(tran_ref="TST2", previous_tran_ref=checkout.session)])
+    scripted.says(200, [])
     paid = await scripted.connector.fetch(checkout)
     assert isinstance(paid, Paid)
     assert (paid.session, paid.payment_id) == (checkout.session, "TST2")
@@ -210,12 +214,12 @@ async def test_a_payment_request_is_completed_by_a_later_sale_that_names_it(till
 async def test_a_query_that_is_refused_says_nothing_of_the_payment(
     till: Till, scripted: Scripted, status: int, code: int
 ) -> None:
-    scripted.says({"code": code, "message": "Invalid request"}, status)
-    assert isinstance(await scripted.connector.fetch((await till.opens())[2]), Pending)
+    scripted.says(status, {"code": code, "message": "Invalid request"})
+    assert isinstance(await scripted.connector.fetch((await till.opens())[1]), Pending)
 
 
 async def test_a_query_with_a_wrong_key_is_refused(till: Till) -> None:
-    checkout = (await till.opens())[2]
+    checkout = (await till.opens())[1]
     with pytest.raises(Refused) as no:
         await till.counter.connector("PAYTAB", server_key="wrong").fetch(checkout)
     assert no.value.code == "1"
@@ -273,7 +277,7 @@ async def test_a_callback_with_another_signature_is_forged(till: Till) -> None:
 
 async def test_what_was_done_in_the_dashboard_is_listed_and_what_is_ours_is_not(till: Till) -> None:
     checkout = await till.pays()
-    await till.connector.refund(checkout, till.move("10.00", number=3))
+    await till.connector.refund(checkout, till.follow_up("10.00", number=3))
     await till.post("/sandbox/dashboard", tran_ref=checkout.payment, tran_type="refund", amount="25.00")
     paid = await till.connector.fetch(checkout)
     assert isinstance(paid, Paid)
