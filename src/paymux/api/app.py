@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -22,13 +24,16 @@ from paymux.orders.errors import ApiError
 from paymux.platform.database import DatabaseUnavailable
 
 log = structlog.get_logger()
+_UNTOLD: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+"""Newer versions of FastAPI tell of each request to whatever OpenTelemetry is set up around them: its whole path and query,
+which hold shoppers' keys and data, and what exceptions say. Our own log is the only one that knows what to leave out."""
 
 
 def make_app(core: Core) -> FastAPI:
     """The application over opened means; closing them is the caller's."""
     app = FastAPI(
         title="paymux Merchant API", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None,
-        description="One API for every buy-now-pay-later and alternative payment method.",
+        description="One API for every buy-now-pay-later and alternative payment method.", telemetry=_UNTOLD,
     )  # fmt: skip
     app.state.core = core
     app.state.access_tokens = AccessTokens(core.database, core.keyring, core.clock, core.settings)
