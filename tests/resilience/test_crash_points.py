@@ -15,6 +15,7 @@ from yarl import URL
 
 from paymux.platform.crash_points import CrashPoint
 from paymux.platform.database import to_json
+from paymux.platform.settings import Settings
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper, free_port
 from tests.processes import Process, environment_of, until
@@ -216,6 +217,34 @@ async def test_an_operation_whose_process_died_heals_and_moves_once(
     operation: str, point: CrashPoint, story: Story
 ) -> None:
     await OPERATIONS[operation](story, point)
+
+
+async def test_an_order_is_blocked_for_its_dead_holders_lease_and_no_longer(
+    installation: Installation, merchant: Merchant, story: Story, eventually: Eventually
+) -> None:
+    """Nobody takes over before the lease has lapsed, and somebody asks as soon as it has: a round of asking is 30 s."""
+    assert Settings.model_fields["lease"].default == 30.0
+    reference = await story.paid()
+    body = {"refundReference": "M-1", "refundAmount": {"amount": 40}, "refundDescription": "returned"}
+    story.doomed.dies_at(CrashPoint.CALLED)
+    await story.doomed.posts(f"/orders/{reference}/refund", body)
+
+    async def asked() -> Any:
+        async with installation.database.connection() as held:
+            return await held.fetchrow(
+                "SELECT died.at_real AS died, found.at_real AS found, o.status FROM operations o"
+                " JOIN orders ON orders.id = o.order_id"
+                " JOIN audit_entries died ON died.order_id = orders.id AND died.action = 'order.refund'"
+                " JOIN audit_entries found ON found.order_id = orders.id AND found.action = 'order.decided'"
+                "   AND found.detail->'events' ? 'refund'"
+                " WHERE orders.reference = $1 AND o.reference = 'M-1' AND o.status = 'SUCCESSFUL'",
+                reference,
+            )
+
+    row = await eventually(asked)
+    blocked = (row["found"] - row["died"]).total_seconds()
+    # Its last sign of life came after its claim; a busy machine may take some seconds to come round to it.
+    assert installation.settings.lease <= blocked < installation.settings.lease + 20
 
 
 async def test_a_webhook_whose_worker_died_before_it_was_kept_comes_again_under_its_id(
