@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from paymux import connector_template
 from paymux.connectors import registry
+from paymux.connectors.contract import Ask, Checkout, Connector, Forged, Incoming, Pending, Report
 from paymux.connectors.facts import CodeFacts
 from paymux.connectors.registry import all_providers
 from tests.conformance import throw_away
@@ -19,6 +21,8 @@ from tests.conformance.findings import differences, groups
 
 Change = tuple[str, str, str]
 """In which file of the throw-away connector, and which text becomes which."""
+Make = Callable[[type[Connector]], type[Connector]]
+"""Makes another connector of one."""
 
 
 @pytest.mark.parametrize("name", sorted(all_providers()))
@@ -134,3 +138,57 @@ CASES: dict[str, tuple[Sequence[Change], list[str]]] = {
 async def test_a_false_claim_is_found(case: str, paperpay: Callable[..., str]) -> None:
     changes, found = CASES[case]
     assert await said(paperpay(*changes)) == found
+
+
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Make], None]:
+    """Puts a connector made of the real one in its place."""
+
+    def put(name: str, make: Make) -> None:
+        provider = all_providers()[name]
+        monkeypatch.setitem(all_providers(), name, replace(provider, connector=make(provider.connector)))
+
+    return put
+
+
+def _credulous(real: type[Connector]) -> type[Connector]:
+    class Credulous(real):  # type: ignore[valid-type,misc]
+        def verify_event(self, event: Incoming) -> str | None:
+            return None
+
+    return Credulous
+
+
+def _suspicious(real: type[Connector]) -> type[Connector]:
+    class Suspicious(real):  # type: ignore[valid-type,misc]
+        def verify_event(self, event: Incoming) -> str | None:
+            raise Forged("all of them")
+
+    return Suspicious
+
+
+def _trusting(real: type[Connector]) -> type[Connector]:
+    class Trusting(real):  # type: ignore[valid-type,misc]
+        def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
+            try:
+                said: Ask | Report = super().read_return(query, checkout)
+            except Forged:
+                return Pending(reason="whatever")
+            return said
+
+    return Trusting
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "found"),
+    [
+        ("affirm", _credulous, "it claims events proved, and it is hints (AFFIRM_US US/USD, AFFIRM_CAD CA/CAD)"),
+        ("affirm", _suspicious, "events: Forged all of them (AFFIRM_US US/USD, AFFIRM_CAD CA/CAD)"),
+        ("humm", _trusting, "it claims signed_return True, and it is False (HUMM_AU AU/AUD, HUMM_NZ NZ/NZD)"),
+    ],
+)
+async def test_who_checks_no_signature_or_refuses_every_one_is_found(
+    name: str, make: Make, found: str, instead: Callable[[str, Make], None]
+) -> None:
+    instead(name, make)
+    assert found in differences(all_providers()[name].facts, await field_of(name))
