@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.connectors import till as tills
+from tests.connectors.klarna.published import SPECS, faults_in
 from tests.connectors.scripted import Scripted, samples_of, served
 
 sample = samples_of("klarna")
@@ -26,8 +27,12 @@ class Till(tills.Till):
 
 
 @pytest.fixture
-async def till(counter_of: Callable[[str], Any]) -> Till:
-    return Till(await counter_of("klarna"))
+async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
+    """The till; whatever a test did, the published specifications must allow each call that was made."""
+    till = Till(await counter_of("klarna"))
+    yield till
+    if SPECS.is_dir():
+        assert faults_in(till.exchanges) == []
 
 
 @pytest.fixture
