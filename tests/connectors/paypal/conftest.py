@@ -40,7 +40,7 @@ class Till(tills.Till):
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """A call of PayPal's own API as a merchant's program makes it, past the connector."""
         token = await self.connector._bearer.token()  # type: ignore[attr-defined]
-        return await self.request(method, path, body, Authorization=f"Bearer {token}", **headers)
+        return await self.request(method, path, body, **{"Authorization": f"Bearer {token}", **headers})
 
 
 @pytest.fixture

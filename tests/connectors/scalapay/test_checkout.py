@@ -25,7 +25,8 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.scalapay.conftest import API_KEY, KEY, TWO, Scripted, Till, checkout, sample
+from tests.connectors.scalapay.conftest import API_KEY, Scripted, Till, checkout, sample
+from tests.connectors.till import KEY, TWO
 
 
 def euros(amount: str) -> dict[str, str]:
@@ -39,7 +40,8 @@ async def test_an_order_carries_its_shopper_lines_and_addresses(till: Till) -> N
     )
     parts = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
     more = {"product": "pay-in-4", "category": "clothes"}
-    order, opened, _ = await till.opens("120.00", items=items, additional_data=more, **parts)
+    order = till.order()
+    opened, _ = await till.opens("120.00", items=items, additional_data=more, **parts)
     (exchange,) = till.exchanges
     address = {
         "name": "Ada Byron", "line1": "1 High Street", "suburb": "Sydney", "postcode": "2000", "countryCode": "AT",
@@ -73,9 +75,9 @@ async def test_an_order_without_a_whole_delivery_address_is_shipped_to_the_billi
 
 
 async def test_the_same_key_creates_the_same_order(till: Till) -> None:
-    _, first, _ = await till.opens()
-    _, again, _ = await till.opens()
-    _, other, _ = await till.opens(key=TWO)
+    first, _ = await till.opens()
+    again, _ = await till.opens()
+    other, _ = await till.opens(key=TWO)
     assert first.session == again.session != other.session
     assert till.exchanges[1].answer.headers["request-idempotency"] == "true"
 
@@ -169,7 +171,7 @@ async def test_an_unknown_status_is_pending(scripted: Scripted) -> None:
 
 
 async def test_an_unknown_order_is_not_there(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(own, session="0"))
 
@@ -178,7 +180,7 @@ async def test_an_unknown_order_is_not_there(till: Till) -> None:
     ("outcome", "approved"), [("approve", True), ("pending", True), ("decline", False), ("cancel", False)]
 )
 async def test_a_return_is_a_hint_only(till: Till, outcome: str, approved: bool) -> None:
-    _, opened, own = await till.opens()
+    opened, own = await till.opens()
     query = await till.counter.shopper(opened.url, outcome)
     hint = Ask(session=own.session, approved=approved, left=not approved)
     assert till.connector.read_return(query, own) == hint
@@ -244,8 +246,8 @@ def test_an_event_that_names_no_order_cannot_be_read(till: Till, body: bytes) ->
 
 
 async def test_each_step_is_told_to_the_portals_address_and_signed(till: Till) -> None:
-    own, _ = await till.confirms()
-    await till.moves("refund", own, "10.00")
+    own, _ = await till.confirmed()
+    await till.tries("refund", own, "10.00")
     told = await till.events(4)
     for received in told:
         assert till.connector.verify_event(received) is None

@@ -12,7 +12,8 @@ import pytest
 from paymux.connectors.contract import Approved, Declined, Expired, Moved, Paid, Pending, Refused
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.scalapay.conftest import KEY, ONE, THREE, TWO, Scripted, Till, checkout
+from tests.connectors.scalapay.conftest import Scripted, Till, checkout
+from tests.connectors.till import KEY, ONE, THREE, TWO
 
 HUNDRED = Decimal(100)
 LOST = ["timeout_after", "error_after", "reset_after", "malformed"]
@@ -26,7 +27,7 @@ def money(*rows: tuple[str, str]) -> list[tuple[str, Decimal]]:
 
 
 async def test_a_confirm_captures_the_whole_order(till: Till) -> None:
-    own, paid = await till.confirms()
+    own, paid = await till.confirmed()
     assert till.exchanges[-1].sent == {"token": own.session, "merchantReference": "R-1001"}
     assert (paid.session, paid.payment_id, paid.reference) == (own.session, own.session, "R-1001")
     assert (paid.total, paid.captured) == (Money(HUNDRED, "EUR"), HUNDRED)
@@ -36,9 +37,12 @@ async def test_a_confirm_captures_the_whole_order(till: Till) -> None:
 
 
 async def test_a_deferred_order_is_delayed_for_five_days(till: Till) -> None:
-    own, paid = await till.confirms(auto_capture=False)
+    own, paid = await till.confirmed(auto_capture=False)
     sent = {"authorizationExpiryMilliseconds": 432_000_000, "merchantReference": "R-1001"}
-    assert (till.exchanges[-1].path, till.exchanges[-1].sent) == (f"/v2/payments/{own.session}/delay", sent)
+    assert (till.exchanges[-1].url, till.exchanges[-1].sent) == (
+        f"{till.counter.base_url}/scalapay/v2/payments/{own.session}/delay",
+        sent,
+    )
     assert (paid.captured, paid.total) == (0, Money(HUNDRED, "EUR"))
     assert paid.authorised_until is not None
     assert abs(paid.authorised_until - datetime.now(UTC) - timedelta(days=5)) < timedelta(minutes=1)
@@ -51,7 +55,7 @@ async def test_a_confirm_before_the_shopper_agreed_sends_nothing_but_a_question(
     own = await till.decided(outcome)
     assert isinstance(await till.connector.confirm(own, KEY), Pending)
     assert till.exchanges[-1].method == "GET"
-    await till.settles(own, "approve")
+    assert await till.settles("approve") == 200
     assert isinstance(await till.connector.confirm(own, KEY), Paid)
 
 
@@ -69,7 +73,7 @@ async def test_a_confirm_of_an_order_that_nobody_knows_has_ended(scripted: Scrip
 
 
 async def test_a_second_confirm_finds_the_payment_of_the_first(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     again = await till.connector.confirm(replace(own, payment_id=None), TWO)
     assert isinstance(again, Paid)
     assert again.captured == HUNDRED
@@ -153,7 +157,7 @@ async def test_a_delayed_order_that_ran_out_was_voided(till: Till) -> None:
     assert (paid.captured, paid.voided) == (0, HUNDRED)
     assert till.rows() == money(("authorize", "100"), ("void", "100"))
     with pytest.raises(Refused):
-        await till.moves("capture", own, "100.00")
+        await till.tries("capture", own, "100.00")
 
 
 # -- captures, voids, refunds -----------------------------------------------------------------
@@ -161,34 +165,34 @@ async def test_a_delayed_order_that_ran_out_was_voided(till: Till) -> None:
 
 async def test_a_delayed_order_is_captured_once(till: Till) -> None:
     own = await till.holds()
-    assert isinstance(await till.moves("capture", own, "100.00"), Moved)
+    assert isinstance(await till.tries("capture", own, "100.00"), Moved)
     assert till.exchanges[-1].sent["amount"] == {"amount": "100.00", "currency": "EUR"}
-    assert isinstance(await till.moves("capture", own, "100.00"), Moved)
+    assert isinstance(await till.tries("capture", own, "100.00"), Moved)
     assert (await till.paid_now(own)).captured == HUNDRED
     assert till.rows() == money(("authorize", "100"), ("capture", "100"))
     with pytest.raises(Refused):
-        await till.moves("void", own, "100.00", TWO)
+        await till.tries("void", own, "100.00", TWO)
 
 
 async def test_a_delayed_order_is_voided(till: Till) -> None:
     own = await till.holds()
-    assert isinstance(await till.moves("void", own, "100.00"), Moved)
+    assert isinstance(await till.tries("void", own, "100.00"), Moved)
     paid = await till.paid_now(own)
     assert (paid.captured, paid.voided) == (0, HUNDRED)
     assert till.rows() == money(("authorize", "100"), ("void", "100"))
 
 
 async def test_refunds_add_up_to_the_order_and_no_further(till: Till) -> None:
-    own, _ = await till.confirms()
-    first = await till.moves("refund", own, "40.00", ONE)
-    again = await till.moves("refund", own, "40.00", ONE)
-    other = await till.moves("refund", own, "60.00", TWO)
+    own, _ = await till.confirmed()
+    first = await till.tries("refund", own, "40.00", ONE)
+    again = await till.tries("refund", own, "40.00", ONE)
+    other = await till.tries("refund", own, "60.00", TWO)
     assert isinstance(first, Moved)
     assert isinstance(again, Moved)
     assert isinstance(other, Moved)
     assert first.provider_id == again.provider_id != other.provider_id
     with pytest.raises(Refused):
-        await till.moves("refund", own, "0.01", THREE)
+        await till.tries("refund", own, "0.01", THREE)
     paid = await till.paid_now(own)
     assert (paid.total, paid.captured, paid.refunded) == (Money(HUNDRED, "EUR"), HUNDRED, None)
     assert till.rows()[2:] == money(("refund", "40"), ("refund", "60"))
@@ -197,11 +201,11 @@ async def test_refunds_add_up_to_the_order_and_no_further(till: Till) -> None:
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 @pytest.mark.parametrize("fault", LOST)
 async def test_a_move_whose_answer_was_lost_is_sent_again_and_happens_once(till: Till, verb: str, fault: str) -> None:
-    own = (await till.confirms())[0] if verb == "refund" else await till.holds()
+    own = (await till.confirmed())[0] if verb == "refund" else await till.holds()
     await till.counter.order_fault(verb, fault)
     with pytest.raises(Unclear):
-        await till.moves(verb, own, "100.00")
-    assert isinstance(await till.moves(verb, own, "100.00"), Moved)
+        await till.tries(verb, own, "100.00")
+    assert isinstance(await till.tries(verb, own, "100.00"), Moved)
     assert [kind for kind, _ in till.rows()].count(verb) == 1
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.scalapay.conftest import KEY, ONE, TWO, Till, sample
+from tests.connectors.scalapay.conftest import Till, sample
+from tests.connectors.till import KEY, ONE, TWO
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ async def test_without_the_key_nothing_is_answered(till: Till) -> None:
 
 
 async def test_a_repeat_with_the_same_key_gets_the_first_answer_marked_as_such(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     path = f"/v2/payments/{own.session}/refund"
     asked = {"refundAmount": {"amount": "10.00", "currency": "EUR"}}
     _, first, headers = await till.call("POST", path, asked, Idempotency_Key=ONE)
@@ -79,7 +80,7 @@ async def test_an_order_can_be_given_up_before_it_is_captured_or_delayed(till: T
 
 
 async def test_a_refund_in_the_partner_portal_moves_money(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     assert (await till.call("POST", "/sandbox/provider-refund", {"id": own.session, "amount": "5"}))[0] == 201
     assert (await till.call("POST", "/sandbox/provider-refund", {"id": own.session, "amount": "96"}))[0] == 400
     assert [kind for kind, _ in till.rows()] == ["authorize", "capture", "refund"]

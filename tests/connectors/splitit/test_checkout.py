@@ -20,11 +20,14 @@ from paymux.connectors.contract import (
 )  # fmt: skip
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.splitit.conftest import CREDENTIALS, KEY, TWO, Scripted, Till, checkout, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.splitit.conftest import CREDENTIALS, Till, checkout, sample
+from tests.connectors.till import KEY, TWO
 
 
 async def test_a_plan_carries_the_order_its_shopper_and_its_addresses(till: Till) -> None:
-    order, opened, _ = await till.opens(locale="de_DE_formal")
+    order = till.order()
+    opened, _ = await till.opens(locale="de_DE_formal")
     (exchange,) = till.exchanges
     assert exchange.headers["X-Splitit-IdempotencyKey"] == KEY
     assert exchange.sent == {
@@ -49,9 +52,9 @@ async def test_a_plan_carries_the_order_its_shopper_and_its_addresses(till: Till
 
 
 async def test_the_same_key_opens_the_same_plan(till: Till) -> None:
-    _, first, _ = await till.opens()
-    _, again, _ = await till.opens()
-    _, other, _ = await till.opens(key=TWO)
+    first, _ = await till.opens()
+    again, _ = await till.opens()
+    other, _ = await till.opens(key=TWO)
     assert first.session == again.session != other.session
     with pytest.raises(Refused, match="Same Idempotency key"):
         await till.opens("90.00")
@@ -104,12 +107,11 @@ async def test_the_documented_plan_is_opened(scripted: Scripted, till: Till) -> 
     assert (opened.session, opened.url) == (
         "62787747637784516814", "https://checkout.sandbox.splitit.com/62787747637784516814",
     )  # fmt: skip
-    assert scripted.forms == [
-        {
-            "grant_type": "client_credentials", "scope": "api.v3", "client_id": CREDENTIALS["client_id"],
-            "client_secret": CREDENTIALS["client_secret"],
-        }
-    ]  # fmt: skip
+    form = {
+        "grant_type": "client_credentials", "scope": "api.v3", "client_id": CREDENTIALS["client_id"],
+        "client_secret": CREDENTIALS["client_secret"],
+    }  # fmt: skip
+    assert scripted.granted == [("POST", "/connect/token", form)]
 
 
 @pytest.mark.parametrize(
@@ -123,14 +125,14 @@ async def test_an_answer_without_plan_or_address_is_unclear(scripted: Scripted, 
 
 @pytest.mark.parametrize(("status", "fault"), [(400, Refused), (500, NotSent)])
 async def test_without_an_access_token_nothing_left(scripted: Scripted, status: int, fault: type[Exception]) -> None:
-    scripted.grants.append((status, '{"error": "invalid_client"}'))
+    scripted.grant = (status, {"error": "invalid_client"})
     with pytest.raises(fault):
         await scripted.connector.fetch(checkout())
     assert scripted.asked == []
 
 
 async def test_a_token_that_is_nonsense_means_that_nothing_left(scripted: Scripted) -> None:
-    scripted.grants.append((200, "{}"))
+    scripted.grant = (200, {})
     with pytest.raises(NotSent):
         await scripted.connector.fetch(checkout())
 
@@ -160,12 +162,12 @@ async def test_a_plan_that_is_not_authorised_waits_for_the_shopper(till: Till, o
 
 async def test_another_card_may_do_after_the_first_was_refused(till: Till) -> None:
     own = await till.decided("decline")
-    await till.settles(own, "approve")
+    assert await till.settles("approve") == 200
     assert (await till.paid_now(own)).captured == 100
 
 
 async def test_the_form_lives_an_hour(till: Till) -> None:
-    _, opened, own = await till.opens()
+    opened, own = await till.opens()
     till.passes(minutes=61)
     assert await till.counter.shopper(opened.url, "approve") == {"via": "failure"}
     assert isinstance(await till.connector.fetch(own), Pending)
@@ -179,7 +181,7 @@ async def test_the_form_lives_an_hour(till: Till) -> None:
     ],
 )  # fmt: skip
 async def test_a_return_is_a_hint_only(till: Till, outcome: str, hint: Ask) -> None:
-    _, opened, own = await till.opens()
+    opened, own = await till.opens()
     query = await till.counter.shopper(opened.url, outcome)
     assert till.connector.read_return(query, own) == hint
 
@@ -200,7 +202,7 @@ async def test_an_unknown_status_is_pending(scripted: Scripted) -> None:
 
 
 async def test_an_unknown_plan_is_not_there(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(own, session="1"))
 

@@ -10,7 +10,9 @@ import pytest
 from paymux.connectors.contract import Moved, MoveKind, MoveStatus, Paid, ProviderMove, Refused, Underway
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.splitit.conftest import KEY, ONE, TWO, Scripted, Till, checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.splitit.conftest import Till, checkout
+from tests.connectors.till import KEY, ONE, TWO
 
 HUNDRED = Decimal(100)
 
@@ -20,7 +22,7 @@ def money(*rows: tuple[str, str]) -> list[tuple[str, Decimal]]:
 
 
 async def test_a_plan_that_runs_is_captured_whole(till: Till) -> None:
-    own = await till.runs()
+    own = await till.pays()
     paid = await till.paid_now(own)
     assert (paid.session, paid.reference, paid.total) == (own.session, "R-1001", Money(HUNDRED, "EUR"))
     assert (paid.captured, paid.voided, paid.refunded) == (HUNDRED, 0, 0)
@@ -28,19 +30,19 @@ async def test_a_plan_that_runs_is_captured_whole(till: Till) -> None:
 
 
 async def test_a_deferred_plan_is_started_by_its_capture(till: Till) -> None:
-    own = await till.runs(auto_capture=False)
+    own = await till.pays(auto_capture=False)
     assert (await till.paid_now(own)).captured == 0
-    assert isinstance(await till.moves("capture", own, "100.00"), Moved)
+    assert isinstance(await till.tries("capture", own, "100.00"), Moved)
     assert (await till.paid_now(own)).captured == HUNDRED
-    assert isinstance(await till.moves("capture", own, "100.00"), Moved)
+    assert isinstance(await till.tries("capture", own, "100.00"), Moved)
     assert till.rows() == money(("authorize", "100"), ("capture", "100"))
     with pytest.raises(Refused):
-        await till.moves("capture", own, "100.00", TWO)
+        await till.tries("capture", own, "100.00", TWO)
 
 
 async def test_a_void_cancels_the_plan_before_it_runs(till: Till) -> None:
-    own = await till.runs(auto_capture=False)
-    assert isinstance(await till.moves("void", own, "100.00"), Moved)
+    own = await till.pays(auto_capture=False)
+    assert isinstance(await till.tries("void", own, "100.00"), Moved)
     paid = await till.paid_now(own)
     assert (paid.captured, paid.voided, paid.moves) == (0, HUNDRED, None)
     assert till.rows() == money(("authorize", "100"), ("void", "100"))
@@ -48,31 +50,31 @@ async def test_a_void_cancels_the_plan_before_it_runs(till: Till) -> None:
 
 async def test_a_void_that_nobody_has_seen_before_is_told_all_the_same(till: Till) -> None:
     own = await till.decided(auto_capture=False)
-    await till.moves("void", own, "100.00")
+    await till.tries("void", own, "100.00")
     assert (await till.paid_now(own)).voided == HUNDRED
 
 
 async def test_refunds_are_found_again_by_our_keys(till: Till) -> None:
-    own = await till.runs()
-    first = await till.moves("refund", own, "40.00", ONE)
-    again = await till.moves("refund", own, "40.00", ONE)
+    own = await till.pays()
+    first = await till.tries("refund", own, "40.00", ONE)
+    again = await till.tries("refund", own, "40.00", ONE)
     assert isinstance(first, Moved)
     assert isinstance(again, Moved)
     assert first.provider_id == again.provider_id
-    await till.moves("refund", own, "10.00", TWO, "60.00")
+    await till.tries("refund", own, "10.00", TWO, "60.00")
     paid = await till.paid_now(own)
     assert paid.refunded == 50
     assert [(move.key, move.amount, move.status) for move in paid.moves or ()] == [
         (ONE, 40, MoveStatus.DONE), (TWO, 10, MoveStatus.DONE),
     ]  # fmt: skip
     with pytest.raises(Refused, match="refundable") as no:
-        await till.moves("refund", own, "50.01", KEY)
+        await till.tries("refund", own, "50.01", KEY)
     assert no.value.code == "562"
 
 
 async def test_a_plan_refunded_whole_stays_captured_and_refunded(till: Till) -> None:
-    own = await till.runs()
-    await till.moves("refund", own, "100.00")
+    own = await till.pays()
+    await till.tries("refund", own, "100.00")
     paid = await till.paid_now(own)
     assert till.case(own).status == "Canceled"
     assert (paid.captured, paid.refunded, paid.voided) == (HUNDRED, HUNDRED, 0)
@@ -80,7 +82,7 @@ async def test_a_plan_refunded_whole_stays_captured_and_refunded(till: Till) -> 
 
 
 async def test_a_refund_in_the_merchant_portal_has_no_key(till: Till) -> None:
-    own = await till.runs()
+    own = await till.pays()
     status, _ = await till.call("POST", "/sandbox/provider-refund", {"id": own.session, "amount": "5"})
     assert status == 201
     (move,) = (await till.paid_now(own)).moves or ()
@@ -92,25 +94,25 @@ async def test_a_refund_in_the_merchant_portal_has_no_key(till: Till) -> None:
 async def test_a_move_whose_answer_was_lost_shows_in_the_plan_and_happens_once(
     till: Till, verb: str, fault: str
 ) -> None:
-    own = await till.runs(auto_capture=verb == "refund")
+    own = await till.pays(auto_capture=verb == "refund")
     await till.counter.order_fault(verb, fault)
     with pytest.raises(Unclear):
-        await till.moves(verb, own, "100.00")
+        await till.tries(verb, own, "100.00")
     paid = await till.paid_now(own)
     assert {"capture": paid.captured, "void": paid.voided, "refund": paid.refunded}[verb] == HUNDRED
-    assert isinstance(await till.moves(verb, own, "100.00"), Moved)
+    assert isinstance(await till.tries(verb, own, "100.00"), Moved)
     assert [kind for kind, _ in till.rows()].count(verb) == 1
 
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 async def test_a_move_that_never_came_shows_nowhere(till: Till, verb: str) -> None:
-    own = await till.runs(auto_capture=verb == "refund")
+    own = await till.pays(auto_capture=verb == "refund")
     before = till.rows()
     await till.counter.order_fault(verb, "error_before")
     with pytest.raises(Unclear):
-        await till.moves(verb, own, "100.00")
+        await till.tries(verb, own, "100.00")
     assert till.rows() == before
-    await till.moves(verb, own, "100.00")
+    await till.tries(verb, own, "100.00")
     assert till.rows() == [*before, (verb, HUNDRED)]
 
 
@@ -123,7 +125,9 @@ async def test_the_documented_plan_tells_its_refunds_one_by_one(scripted: Script
     assert isinstance(paid, Paid)
     assert (paid.total, paid.captured, paid.refunded) == (Money(HUNDRED, "USD"), HUNDRED, 10)
     assert paid.moves == (
-        ProviderMove(kind=MoveKind.REFUND, amount=Decimal(10), provider_id="e2f1", key=ONE),
+        ProviderMove(
+            kind=MoveKind.REFUND, amount=Decimal(10), provider_id="e2f1", key="5d3c1b2a-9f8e-4d7c-8b6a-0a1b2c3d4e01"
+        ),
         ProviderMove(kind=MoveKind.REFUND, amount=Decimal(5), provider_id="e2f2", status=MoveStatus.UNDERWAY),
     )
 

@@ -10,8 +10,10 @@ import pytest
 from yarl import URL
 
 from paymux.connectors.contract import Refused
-from tests.connectors.splitit.conftest import SPLITIT, THREE, TWO, Till, sample
+from tests.connectors.scripted import CONNECTORS
+from tests.connectors.splitit.conftest import Till, sample
 from tests.connectors.splitit.published import SPEC, faults, operation
+from tests.connectors.till import THREE, TWO
 
 pytestmark = pytest.mark.skipif(not SPEC.is_file(), reason=f"Splitit's published specification is not at {SPEC}")
 
@@ -36,10 +38,10 @@ def judged(till: Till) -> set[str]:
 
 async def test_a_whole_life_uses_every_call_as_it_is_published(till: Till) -> None:
     more = {"numberOfInstallments": 4, "displayedInstallmentOptions": [2, 4]}
-    own = await till.runs(auto_capture=False, additional_data=more)
-    await till.moves("capture", own, "100.00")
-    await till.moves("refund", own, "10.00", TWO)
-    await till.moves("refund", own, "90.00", THREE, "90.00")
+    own = await till.pays(auto_capture=False, additional_data=more)
+    await till.tries("capture", own, "100.00")
+    await till.tries("refund", own, "10.00", TWO)
+    await till.tries("refund", own, "90.00", THREE, "90.00")
     await till.paid_now(own)
     assert judged(till) == CALLED
 
@@ -51,19 +53,19 @@ async def test_each_outcome_is_told_as_published(till: Till, outcome: str) -> No
 
 
 async def test_refusals_are_told_as_published(till: Till) -> None:
-    own = await till.runs()
+    own = await till.pays()
     unknown = replace(own, session="1")
     nobody = replace(till.counter.order("SPLITIT").customer, email="nobody")
     for call in (
-        till.moves("refund", own, "100.01"), till.moves("capture", own, "100.00"), till.connector.fetch(unknown),
-        till.moves("refund", unknown, "1.00"), till.opens(key=TWO, customer=nobody),
+        till.tries("refund", own, "100.01"), till.tries("capture", own, "100.00"), till.connector.fetch(unknown),
+        till.tries("refund", unknown, "1.00"), till.opens(key=TWO, customer=nobody),
     ):  # fmt: skip
         with pytest.raises(Refused):
             await call
     judged(till)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (SPLITIT / "samples").glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONNECTORS / "splitit" / "samples").glob("*.json")))
 def test_each_sample_is_as_published(name: str) -> None:
     documented: dict[str, Any] = sample(name)
     if "method" not in documented:

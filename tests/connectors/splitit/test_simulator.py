@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.splitit.conftest import ONE, Till, sample
+from tests.connectors.splitit.conftest import Till, sample
+from tests.connectors.till import ONE
 
 INITIATE = "/api/installmentplans/initiate"
 
@@ -66,13 +67,13 @@ async def test_a_token_is_granted_for_the_right_form_only(till: Till, changes: d
 
 
 async def test_an_access_token_is_renewed_when_it_has_run_out(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     till.passes(hours=2)
     assert (await till.connector.fetch(own)).reference == "R-1001"
 
 
 async def test_a_key_with_another_payload_is_refused(till: Till) -> None:
-    own = await till.runs()
+    own = await till.pays()
     path = f"/api/installmentplans/{own.session}/refund"
     first = await till.call("POST", path, {"Amount": 1})
     assert first[0] == 200
@@ -83,7 +84,7 @@ async def test_a_key_with_another_payload_is_refused(till: Till) -> None:
 
 
 async def test_a_part_of_a_plan_that_does_not_run_yet_cannot_be_given_back(till: Till) -> None:
-    own = await till.runs(auto_capture=False)
+    own = await till.pays(auto_capture=False)
     path = f"/api/installmentplans/{own.session}/refund"
     assert (await till.call("POST", path, {"Amount": 99}))[0] == 400
     assert (await till.call("POST", path, {"Amount": 100, "RefundStrategy": "Any"}, X_Splitit_IdempotencyKey=ONE))[
@@ -93,7 +94,7 @@ async def test_a_part_of_a_plan_that_does_not_run_yet_cannot_be_given_back(till:
 
 
 async def test_a_refund_lessens_the_instalments_to_come_before_the_card(till: Till) -> None:
-    own = await till.runs("90.00")
+    own = await till.pays("90.00")
     path = f"/api/installmentplans/{own.session}"
     _, said = await till.call("POST", f"{path}/refund", {"Amount": 40})
     assert (said["NonCreditRefundAmount"], said["CreditRefundAmount"]) == (40, 0)

@@ -10,7 +10,9 @@ import pytest
 from paymux.connectors.contract import Declined, Moved, Paid, Pending, ProviderToken, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
-from tests.connectors.zip.conftest import ALL, KEY, LOST, NEVER_CAME, ONE, THREE, TWO, Scripted, Till, checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, THREE, TWO
+from tests.connectors.zip.conftest import ALL, Till, checkout
 
 CHECKOUT = {"id": "au-co_PxSeQfLlpaYn6bLMZSMv13", "uri": "u", "state": "approved", "order": {"reference": "R-1001"}}
 
@@ -25,7 +27,7 @@ def charge(state: str, captured: str = "0", refunded: str = "0") -> dict[str, An
 @pytest.mark.parametrize("code", ["ZIP_AU", "ZIP_NZ", "ZIP_UK"])
 async def test_an_approved_checkout_is_charged_whole(till: Till, code: str) -> None:
     till.code = code
-    own, paid = await till.confirms()
+    own, paid = await till.confirmed()
     assert (paid.session, paid.reference) == (own.session, "R-1001")
     assert (paid.total, paid.captured) == (Money(ALL, own.total.currency), ALL)
     assert till.rows() == [("authorize", ALL), ("capture", ALL)]
@@ -48,7 +50,7 @@ async def test_outside_australia_nothing_is_only_authorised(till: Till, code: st
 
 
 async def test_a_checkout_that_is_not_approved_is_not_charged(till: Till) -> None:
-    _, _, own = await till.opens()
+    _, own = await till.opens()
     report = await till.connector.confirm(own, KEY)
     assert isinstance(report, Pending)
     assert not report.completed
@@ -150,9 +152,9 @@ async def test_a_charge_that_is_none(scripted: Scripted, state: str, kind: str) 
 
 async def test_a_charge_is_captured_in_parts_the_last_of_which_says_so(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "30.00", ONE)
+    await till.tries("capture", own, "30.00", ONE)
     assert (await till.paid_now(own)).voided == 0
-    await till.moves("capture", own, "70.00", TWO, "70.00", "30.00")
+    await till.tries("capture", own, "70.00", TWO, "70.00", captured="30.00")
     assert (await till.paid_now(own)).captured == ALL
     assert till.rows() == [("authorize", ALL), ("capture", Decimal("30.00")), ("capture", Decimal("70.00"))]
 
@@ -163,38 +165,38 @@ async def test_a_move_with_a_fault_is_repeated_and_moves_once(till: Till, verb: 
     own = await till.holds()
     await till.counter.order_fault(verb, fault)
     with pytest.raises(CallFailed):
-        await till.moves(verb, own, "100.00", ONE)
-    assert isinstance(await till.moves(verb, own, "100.00", ONE), Moved)
+        await till.tries(verb, own, "100.00", ONE)
+    assert isinstance(await till.tries(verb, own, "100.00", ONE), Moved)
     assert till.rows() == [("authorize", ALL), (verb, ALL)]
 
 
 async def test_what_is_left_after_a_capture_is_cancelled(till: Till) -> None:
     own = await till.holds()
-    await till.moves("capture", own, "30.00", ONE)
-    await till.moves("void", own, "70.00", TWO, "70.00", "30.00")
+    await till.tries("capture", own, "30.00", ONE)
+    await till.tries("void", own, "70.00", TWO, "70.00", captured="30.00")
     paid = await till.paid_now(own)
     assert (paid.captured, paid.voided) == (Decimal("30.00"), Decimal("70.00"))
     with pytest.raises(Refused) as no:
-        await till.moves("capture", own, "1.00", THREE)
+        await till.tries("capture", own, "1.00", THREE)
     assert no.value.code == "invalid_state"
 
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_refund_with_a_fault_is_repeated_and_refunds_once(till: Till, fault: str) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(CallFailed):
-        await till.moves("refund", own, "40.00", ONE)
-    assert isinstance(await till.moves("refund", own, "40.00", ONE), Moved)
-    await till.moves("refund", own, "60.00", TWO, description="returned")
+        await till.tries("refund", own, "40.00", ONE)
+    assert isinstance(await till.tries("refund", own, "40.00", ONE), Moved)
+    await till.tries("refund", own, "60.00", TWO, description="returned")
     assert till.rows()[2:] == [("refund", Decimal("40.00")), ("refund", Decimal("60.00"))]
     assert (await till.paid_now(own)).refunded == ALL
 
 
 async def test_a_refund_of_more_than_was_captured_is_refused(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     with pytest.raises(Refused) as no:
-        await till.moves("refund", own, "100.01", ONE)
+        await till.tries("refund", own, "100.01", ONE)
     assert no.value.code == "amount_invalid"
 
 
@@ -212,7 +214,7 @@ async def test_an_answer_that_does_not_show_the_capture_is_unclear(scripted: Scr
 
 
 async def test_a_token_is_made_of_the_approved_checkout_and_then_charged(till: Till) -> None:
-    own, paid = await till.confirms(get_token=True)
+    own, paid = await till.confirmed(get_token=True)
     assert isinstance(paid.token, ProviderToken)
     assert paid.session == own.session
     assert till.rows() == [("authorize", ALL), ("capture", ALL)]
@@ -244,7 +246,7 @@ async def test_where_zip_makes_no_token_the_checkout_is_charged_and_says_why(scr
 
 @pytest.mark.parametrize("auto_capture", [True, False])
 async def test_a_token_pays_another_order_at_once_and_once(till: Till, auto_capture: bool) -> None:
-    _, first = await till.confirms(get_token=True)
+    _, first = await till.confirmed(get_token=True)
     assert first.token is not None
     order = till.counter.order("ZIP_AU", "64.10", auto_capture=auto_capture, reference="R-2")
     charged = await till.connector.charge_token(order, first.token.value, ONE)

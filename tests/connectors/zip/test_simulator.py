@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.zip.conftest import KEY, Till, sample
+from tests.connectors.till import KEY
+from tests.connectors.zip.conftest import Till, sample
 
 
 def body(**order: Any) -> dict[str, Any]:
@@ -36,7 +37,7 @@ async def test_a_checkout_that_breaks_a_rule_is_refused(till: Till, changes: dic
 
 
 async def test_what_moves_money_needs_an_idempotency_key(till: Till) -> None:
-    own, _ = await till.confirms()
+    own, _ = await till.confirmed()
     refund = {"charge_id": own.payment_id, "reason": "r", "amount": 1, "currency": "AUD"}
     assert (await till.call("POST", "/refunds", refund))[0] == 400
     first = await till.call("POST", "/refunds", refund, Idempotency_Key=KEY)
