@@ -209,7 +209,8 @@ async def test_once_it_is_known_the_payment_is_asked_for_by_its_own_id(scripted:
 async def test_anything_but_money_that_was_taken_leaves_the_order_open(
     scripted: Scripted, changes: dict[str, Any], completed: bool
 ) -> None:
-    scripted.replays("transaction", **changes)
+    unpaid = sample("transaction")["answer"]["order"] | {"paid_amount_cents": 0}
+    scripted.replays("transaction", order=unpaid, **changes)
     said = await scripted.connector.fetch(scripted.checkout())
     assert isinstance(said, Pending)
     assert said.completed is completed
@@ -261,6 +262,16 @@ async def test_in_live_mode_a_payment_of_test_mode_is_none(scripted: Scripted) -
     assert "test mode" in said.reason
     scripted.replays("transaction", is_live=True)
     assert isinstance(await live.fetch(scripted.checkout()), Paid)
+
+
+async def test_money_of_an_order_whose_latest_try_failed_keeps_it_from_ending(scripted: Scripted) -> None:
+    """Only the latest try is told, but the order tells what was paid of it: by which try the callback tells."""
+    order = sample("transaction")["answer"]["order"]
+    for paid, completed in ((2000, True), (0, False), (None, False)):
+        scripted.replays("transaction", success=False, order=order | {"paid_amount_cents": paid})
+        report = await scripted.connector.fetch(scripted.checkout())
+        assert isinstance(report, Pending)
+        assert (report.completed, "earlier try" in report.reason) == (completed, completed)
 
 
 async def test_a_failed_try_may_be_followed_by_a_payment(till: Till) -> None:

@@ -46,10 +46,11 @@ class Intention(_Said):
 
 
 class PaidOrder(_Said):
-    """The order of a transaction: Paymob's id, and our special_reference."""
+    """The order of a transaction: Paymob's id, our special_reference, and what was paid of it by any try."""
 
     id: Id
     merchant_order_id: Text = ""
+    paid_amount_cents: int | None = None
 
 
 class Details(_Said):

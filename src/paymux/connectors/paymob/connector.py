@@ -129,6 +129,8 @@ class Paymob(Connector):
             return Pending(reason="the payment was made in Paymob's test mode: look at secret_key", **whose)
         if said.pending:
             return Pending(reason="Paymob has not decided yet", completed=True, **whose)
+        if (not said.success or said.error_occured) and said.order.paid_amount_cents:
+            return Pending(reason="money of an earlier try that only its callback names", completed=True, **whose)
         if not said.success or said.error_occured:
             return Pending(reason=f"the last try failed: {said.data.message or 'no reason told'}"[:300], **whose)
         if said.is_auth:

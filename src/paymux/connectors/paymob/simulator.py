@@ -89,6 +89,7 @@ class PaymobSimulator(Simulator):
             "data": {"message": "Approved" if paid else "" if pending else "Do not honour",
                      "txn_response_code": "APPROVED" if paid else "DECLINED"},
         }  # fmt: skip
+        row["order"]["paid_amount_cents"] = row["amount_cents"] if paid else 0
         case.data["rows"].append(row)
         case.names = (*case.names, f"transaction:{row['id']}")
         case.status, case.waiting = ("paid", False) if paid else ("open", True)
