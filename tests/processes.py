@@ -55,6 +55,7 @@ class Answer:
     status: int
     body: Any
     location: str
+    headers: str = ""
 
 
 def environment_of(**variables: str) -> dict[str, str]:
@@ -119,7 +120,7 @@ async def call(method: str, url: str, **request: Any) -> Answer:
     ):
         content = await answer.read()
         body = from_json(content) if "json" in answer.headers.get("Content-Type", "") else content.decode()
-        return Answer(answer.status, body, answer.headers.get("Location", ""))
+        return Answer(answer.status, body, answer.headers.get("Location", ""), str(dict(answer.headers)))
 
 
 async def until(url: str, status: int, process: Process | None = None) -> Answer:
