@@ -54,9 +54,11 @@ async def kept(installation: Installation) -> dict[str, str]:
 
 
 async def test_an_event_alone_completes_an_order_whose_shopper_never_returned(
-    merchant: Merchant, shopper: Shopper, eventually: Any
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Any
 ) -> None:
     opened = await merchant.creates(CODE)
+    async with installation.database.transaction() as tx:
+        await tx.execute("DELETE FROM timers WHERE order_id = $1 AND what = 'poll'", opened["orderId"])
     await shopper.decides(opened["redirectUrl"], "approve")
 
     async def paid() -> bool:

@@ -139,6 +139,9 @@ async def test_the_webhook_alone_completes_an_order_whose_shopper_never_came_bac
     """field.md thread 17: what the return would have saved was missing, and capture was impossible."""
     opened = await merchant.creates("SALESTILL", autoCapture=False)
     reference = opened["orderReference"]
+    # Nor does the poll come to its help.
+    async with installation.database.transaction() as tx:
+        await tx.execute("DELETE FROM timers WHERE order_id = $1 AND what = 'poll'", opened["orderId"])
     await shopper.decides(opened["redirectUrl"], "approve")
 
     async def authorised() -> bool:
