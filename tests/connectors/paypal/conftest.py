@@ -11,6 +11,7 @@ import pytest
 from paymux.connectors.contract import Checkout
 from tests.connectors import till as tills
 from tests.connectors.overheard import Exchange
+from tests.connectors.paypal.published import SPECS, faults_in
 from tests.connectors.scripted import Scripted, samples_of, served
 from tests.connectors.till import checkout_of
 
@@ -44,8 +45,12 @@ class Till(tills.Till):
 
 
 @pytest.fixture
-async def till(counter_of: Callable[[str], Any]) -> Till:
-    return Till(await counter_of("paypal"))
+async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
+    """The till; whatever a test did, the published specifications must allow each call that was made."""
+    till = Till(await counter_of("paypal"))
+    yield till
+    if SPECS.is_dir():
+        assert faults_in(till.exchanges) == []
 
 
 @pytest.fixture

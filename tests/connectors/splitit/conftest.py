@@ -12,6 +12,7 @@ from paymux.connectors.contract import Checkout
 from tests.connectors import till as tills
 from tests.connectors.overheard import Exchange
 from tests.connectors.scripted import Scripted, samples_of, served
+from tests.connectors.splitit.published import SPEC, faults_in
 from tests.connectors.till import KEY, checkout_of
 
 CREDENTIALS = {"client_id": "APIUser", "client_secret": "password", "terminal_id": "terminal"}
@@ -54,8 +55,12 @@ class Till(tills.Till):
 
 
 @pytest.fixture
-async def till(counter_of: Callable[[str], Any]) -> Till:
-    return Till(await counter_of("splitit"))
+async def till(counter_of: Callable[[str], Any]) -> AsyncIterator[Till]:
+    """The till; whatever a test did, the published specification must allow each call that was made."""
+    till = Till(await counter_of("splitit"))
+    yield till
+    if SPEC.is_file():
+        assert faults_in(till.exchanges) == []
 
 
 @pytest.fixture
