@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from paymux.orders import calls
 from tests.conftest import Eventually
@@ -64,16 +65,26 @@ async def test_the_step_after_a_dead_callers_lease_is_due_when_it_lapses_and_not
     asked = asyncio.create_task(merchant.captures(reference, "40", "C-1"))
     await held.reached(1)
 
-    async def next_step() -> bool:
+    async def looked() -> Any:
+        """When the next step is due after the lease as it stands now, and how often it has been taken so far."""
         async with installation.database.connection() as connection:
-            soon: bool | None = await connection.fetchval(
-                "SELECT true FROM timers t JOIN operations o ON o.id = t.subject JOIN orders ON orders.id = o.order_id"
-                " WHERE orders.reference = $1 AND t.due_at <= o.lease_until_real + interval '0.2 seconds'",
+            return await connection.fetchrow(
+                "SELECT t.due_at - o.lease_until_real AS late,"
+                " (SELECT count(*) FROM pgqueuer_log l WHERE l.entrypoint = 'order_timer' AND l.status = 'successful') AS taken"
+                " FROM timers t JOIN operations o ON o.id = t.subject JOIN orders ON orders.id = o.order_id"
+                " WHERE orders.reference = $1",
                 reference,
             )
-        return bool(soon)
 
-    # The offset is zero here, so that both times are on the same clock.
-    await eventually(next_step)
+    # The offset is zero here, so that both times are on the same clock. The holder lives, and its lease only grows.
+    first = await looked()
+    assert first["late"] <= timedelta(seconds=0.5)
+
+    async def taken_again() -> Any:
+        row = await looked()
+        return row if row is not None and row["taken"] > first["taken"] else None
+
+    again = await eventually(taken_again)
+    assert again["late"] <= timedelta(seconds=0.5)
     held.open()
     assert (await asked).status == 201
