@@ -11,7 +11,8 @@ import pytest
 from paymux.connectors.contract import Ask, Declined, Expired, Item, NotThere, Paid, Pending, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.sezzle.conftest import KEY, ORDER, Scripted, Till, sample
+from tests.connectors.sezzle.conftest import ORDER, Scripted, Till, checkout, sample
+from tests.connectors.till import KEY
 
 
 async def test_a_session_says_who_buys_what_for_how_much(scripted: Scripted, till: Till) -> None:
@@ -27,12 +28,11 @@ async def test_a_session_says_who_buys_what_for_how_much(scripted: Scripted, til
     assert isinstance(opened, Redirect)
     assert (opened.url, opened.session) == (f"https://checkout.sezzle.com/?id={ORDER}", ORDER)
     assert opened.state == {"tokenize": "7ec98824-67cc-469c-86ab-f9e047f9cf1a"}
-    grant, (method, path, sent) = scripted.asked
-    assert grant == (
-        "POST", "/v2/authentication", {"public_key": "sz_pub_example", "private_key": "sz_pr_example"},
-    )  # fmt: skip
+    keys = {"public_key": "sz_pub_example", "private_key": "sz_pr_example"}
+    assert scripted.granted == [("POST", "/v2/authentication", keys)]
+    ((method, path, sent),) = scripted.asked
     assert (method, path) == ("POST", "/v2/session")
-    assert scripted.headers[1]["Authorization"] == "Bearer example-token"
+    assert scripted.headers[0]["Authorization"] == "Bearer example-token"
     assert sent["complete_url"] == {"href": order.return_to("success"), "method": "GET"}
     assert sent["cancel_url"] == {"href": order.return_to("cancel"), "method": "GET"}
 
@@ -57,7 +57,7 @@ async def test_an_address_without_all_that_sezzle_demands_is_left_out(scripted: 
     order = till.counter.order("SEZZLE")
     bare = replace(order, billing=replace(order.billing, state="", region=""), delivery=None)
     await scripted.connector.create_checkout(bare, KEY)
-    assert {"billing_address", "shipping_address"}.isdisjoint(scripted.asked[1][2]["customer"])
+    assert {"billing_address", "shipping_address"}.isdisjoint(scripted.asked[0][2]["customer"])
 
 
 @pytest.mark.parametrize(("auto_capture", "intent"), [(True, "CAPTURE"), (False, "AUTH")])
@@ -66,7 +66,7 @@ async def test_the_intent_says_when_the_money_is_taken(
 ) -> None:
     scripted.replays("session_created")
     await scripted.connector.create_checkout(till.counter.order("SEZZLE", auto_capture=auto_capture), KEY)
-    assert scripted.asked[1][2]["order"]["intent"] == intent
+    assert scripted.asked[0][2]["order"]["intent"] == intent
 
 
 async def test_an_error_is_told_in_sezzles_words(scripted: Scripted, till: Till) -> None:
@@ -86,17 +86,16 @@ async def test_an_answer_that_says_neither_yes_nor_no_is_unclear(
 
 
 async def test_without_access_nothing_has_left(scripted: Scripted, till: Till) -> None:
-    scripted.answers.clear()
-    scripted.says(503, "")
+    scripted.grant = (503, "")
     with pytest.raises(NotSent):
         await scripted.connector.create_checkout(till.counter.order("SEZZLE"), KEY)
-    scripted.says(401, [{"code": "unauthorized", "message": "no"}])
+    scripted.grant = (401, [{"code": "unauthorized", "message": "no"}])
     with pytest.raises(Refused):
         await scripted.connector.create_checkout(till.counter.order("SEZZLE"), KEY)
 
 
 async def test_an_access_token_that_has_run_out_is_replaced(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     till.passes(minutes=121)
     assert isinstance(await till.connector.fetch(checkout), Pending)
 
@@ -111,13 +110,13 @@ async def test_an_access_token_that_has_run_out_is_replaced(till: Till) -> None:
     ],
 )
 async def test_a_return_is_only_a_hint(scripted: Scripted, query: dict[str, str], hint: Ask) -> None:
-    assert scripted.connector.read_return(query, scripted.checkout) == hint
+    assert scripted.connector.read_return(query, checkout()) == hint
 
 
 async def test_a_sale_is_captured_as_soon_as_the_shopper_agrees(till: Till) -> None:
     checkout, back = await till.decides("approve")
     assert back == {"via": "success"}
-    paid = await till.paid(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.total, paid.captured, paid.voided, paid.refunded) == (Money(Decimal(100), "USD"), 100, 0, 0)
     assert (paid.session, paid.reference, paid.payment_id) == (checkout.session, "R-1001", checkout.session)
     assert till.rows() == [("authorize", Decimal(100)), ("capture", Decimal(100))]
@@ -125,11 +124,11 @@ async def test_a_sale_is_captured_as_soon_as_the_shopper_agrees(till: Till) -> N
 
 async def test_an_authorisation_holds_for_half_an_hour(till: Till) -> None:
     checkout = await till.holds()
-    paid = await till.paid(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.moves, paid.expired) == (0, (), 0)
     assert paid.authorised_until is not None
     till.passes(minutes=31)
-    gone = await till.paid(checkout)
+    gone = await till.paid_now(checkout)
     assert (gone.captured, gone.expired) == (0, 100)
     assert till.rows() == [("authorize", Decimal(100)), ("void", Decimal(100))]
 
@@ -146,7 +145,7 @@ async def test_a_shopper_who_does_not_pay_moves_nothing(till: Till, outcome: str
 
 
 async def test_a_checkout_is_deleted_once(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.connector.cancel_checkout(checkout)
     await till.connector.cancel_checkout(checkout)
     await till.counter.shopper(opened.url, "approve")
@@ -162,7 +161,7 @@ async def test_an_order_that_was_paid_keeps_its_checkout(till: Till) -> None:
 
 
 async def test_an_order_that_sezzle_does_not_know_is_not_there(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(checkout, session="o-666"))
 
@@ -178,7 +177,7 @@ async def test_each_status_of_a_checkout_without_approval(
     scripted: Scripted, status: str, expected: type, completed: bool | None
 ) -> None:
     scripted.replays("order_active", checkout_status=status)
-    said = await scripted.connector.fetch(scripted.checkout)
+    said = await scripted.connector.fetch(checkout())
     assert type(said) is expected
     assert (said.session, said.reference) == (ORDER, "ord_12345")
     assert getattr(said, "completed", None) == completed
@@ -186,27 +185,27 @@ async def test_each_status_of_a_checkout_without_approval(
 
 async def test_an_authorisation_that_is_not_approved_is_no_payment(scripted: Scripted) -> None:
     scripted.shows("completed", approved=False)
-    assert isinstance(await scripted.connector.fetch(scripted.checkout), Pending)
+    assert isinstance(await scripted.connector.fetch(checkout()), Pending)
 
 
 async def test_an_approved_order_without_its_amount_makes_no_sense(scripted: Scripted) -> None:
     scripted.shows(authorization_amount=None)
     with pytest.raises(Unclear):
-        await scripted.connector.fetch(scripted.checkout)
+        await scripted.connector.fetch(checkout())
 
 
 async def test_an_order_names_what_sezzle_says_and_not_what_we_expect(scripted: Scripted) -> None:
     scripted.replays("order_authorized", uuid="o-666", reference_id="R-666", authorization={
         "approved": True, "authorization_amount": {"amount_in_cents": 1, "currency": "CAD"},
     })  # fmt: skip
-    paid = await scripted.connector.fetch(scripted.checkout)
+    paid = await scripted.connector.fetch(checkout())
     assert isinstance(paid, Paid)
     assert (paid.session, paid.reference, paid.total) == ("o-666", "R-666", Money(Decimal("0.01"), "CAD"))
 
 
 async def test_a_sale_that_lists_no_captures_vouches_by_its_intent(scripted: Scripted) -> None:
     scripted.shows(intent="CAPTURE", captures=None, releases=None, refunds=None)
-    paid = await scripted.connector.fetch(scripted.checkout)
+    paid = await scripted.connector.fetch(checkout())
     assert isinstance(paid, Paid)
     assert (paid.captured, paid.expired) == (None, 0)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from paymux.connectors.contract import EventReading, Forged, Incoming
-from tests.connectors.sezzle.conftest import ONE, Scripted, Till, sample
+from tests.connectors.sezzle.conftest import Scripted, Till, sample
+from tests.connectors.till import ONE
 
 # By openssl: dgst -sha256 -hmac sz_pr_example over the sample's body.
 HEX = "26959f32ab858f2b9364621cf4f071ba5c239e4ed50e6f88f75795865d7e9e49"
@@ -43,7 +44,7 @@ async def test_an_address_is_subscribed_once_and_told_of_every_step(till: Till) 
     assert await till.connector.check() == "read the webhooks of the account: 1 registered"
     checkout, _ = await till.decides("approve")
     await till.moves("refund", checkout, "40.00", ONE)
-    told = await till.webhooks(3)
+    told = await till.events(3)
     for event in told:
         assert till.connector.verify_event(event)
         assert till.connector.read_event(event) == EventReading(session=checkout.session)

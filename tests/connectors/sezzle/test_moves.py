@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +9,8 @@ import pytest
 
 from paymux.connectors.contract import Declined, Moved, MoveKind, Paid, ProviderToken, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.sezzle.conftest import KEY, ONE, ORDER, THREE, TWO, Scripted, Till, sample
+from tests.connectors.sezzle.conftest import ORDER, Scripted, Till, checkout, sample
+from tests.connectors.till import KEY, ONE, THREE, TWO
 
 FIVE = {"amount_in_cents": 5000, "currency": "USD"}
 
@@ -23,12 +23,11 @@ async def test_a_move_names_its_order_its_amount_and_its_key(
     scripted: Scripted, till: Till, verb: str, path: str, body: object
 ) -> None:
     scripted.replays("released")
-    move = till.counter.move(replace(scripted.checkout.total, amount=Decimal("50.00")), ONE, "100.00")
-    done = await getattr(scripted.connector, verb)(scripted.checkout, move)
+    done = await getattr(scripted.connector, verb)(checkout(), till.move("50.00"))
     assert isinstance(done, Moved)
     assert done.provider_id == "6c9db5d4-d09a-4224-860a-b5438ac32ca8"
-    assert scripted.asked[1] == ("POST", f"/v2/order/{ORDER}/{path}", body)
-    assert scripted.headers[1]["Sezzle-Request-Id"] == ONE
+    assert scripted.asked[0] == ("POST", f"/v2/order/{ORDER}/{path}", body)
+    assert scripted.headers[0]["Sezzle-Request-Id"] == ONE
 
 
 async def test_an_order_is_captured_in_parts_released_and_refunded(till: Till) -> None:
@@ -37,7 +36,7 @@ async def test_an_order_is_captured_in_parts_released_and_refunded(till: Till) -
     released = await till.moves("void", checkout, "50.00", TWO, "70.00")
     await till.moves("capture", checkout, "20.00", THREE, "20.00")
     refunded = await till.moves("refund", checkout, "10.00", KEY, "50.00")
-    paid = await till.paid(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.voided, paid.refunded, paid.expired) == (50, 50, 10, 0)
     found = {(move.kind, move.amount, move.provider_id) for move in paid.moves or ()}
     assert (MoveKind.CAPTURE, Decimal(30), first.provider_id) in found
@@ -49,20 +48,20 @@ async def test_an_order_is_captured_in_parts_released_and_refunded(till: Till) -
 async def test_a_release_of_everything_deletes_the_checkout_and_leaves_nothing(till: Till) -> None:
     checkout = await till.holds()
     await till.moves("void", checkout, "100.00", ONE)
-    paid = await till.paid(checkout)
+    paid = await till.paid_now(checkout)
     assert (paid.captured, paid.voided, paid.expired) == (0, 100, 0)
 
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 async def test_a_move_whose_answer_was_lost_is_made_once(till: Till, verb: str) -> None:
-    checkout = (await till.decides("approve"))[0] if verb == "refund" else await till.holds()
+    checkout = await till.decided() if verb == "refund" else await till.holds()
     before = len(till.rows())
     await till.counter.order_fault(verb, "error_after")
     with pytest.raises(Unclear):
         await till.moves(verb, checkout, "40.00", ONE)
     again = await till.moves(verb, checkout, "40.00", ONE)
     assert till.rows()[before:] == [(verb, Decimal(40))]
-    assert again.provider_id in {move.provider_id for move in (await till.paid(checkout)).moves or ()}
+    assert again.provider_id in {move.provider_id for move in (await till.paid_now(checkout)).moves or ()}
 
 
 @pytest.mark.parametrize(("verb", "amount"), [("capture", "100.01"), ("void", "100.01"), ("refund", "0.01")])
@@ -76,14 +75,14 @@ async def test_more_than_is_left_is_refused(till: Till, verb: str, amount: str) 
 
 async def test_what_the_dashboard_refunds_is_listed(till: Till) -> None:
     checkout, _ = await till.decides("approve")
-    assert await till.post("provider-refund", id=checkout.session, amount="25.00") == 200
-    paid = await till.paid(checkout)
+    assert await till.post("/sandbox/provider-refund", id=checkout.session, amount="25.00") == 200
+    paid = await till.paid_now(checkout)
     assert [(move.kind, move.amount) for move in paid.moves or ()][1:] == [(MoveKind.REFUND, Decimal(25))]
 
 
 async def test_a_shopper_who_agrees_becomes_a_customer_who_can_be_charged(till: Till) -> None:
     checkout, back = await till.decides("approve", get_token=True)
-    paid = await till.paid(checkout)
+    paid = await till.paid_now(checkout)
     assert isinstance(paid.token, ProviderToken)
     assert back["customer-uuid"] == paid.token.value
     assert paid.token.expires_at is not None
@@ -97,7 +96,7 @@ async def test_a_shopper_who_agrees_becomes_a_customer_who_can_be_charged(till: 
 
 async def test_a_charge_whose_answer_was_lost_is_made_once(till: Till) -> None:
     checkout, _ = await till.decides("approve", get_token=True)
-    token = (await till.paid(checkout)).token
+    token = (await till.paid_now(checkout)).token
     assert token is not None
     await till.counter.order_fault("charge_token", "error_after")
     order = till.counter.order("SEZZLE", "40.00")
@@ -111,9 +110,9 @@ async def test_a_charge_whose_answer_was_lost_is_made_once(till: Till) -> None:
 
 async def test_an_order_that_sezzle_does_not_approve_of_is_answered_as_a_success_and_declined(till: Till) -> None:
     checkout, _ = await till.decides("approve", get_token=True)
-    token = (await till.paid(checkout)).token
+    token = (await till.paid_now(checkout)).token
     assert token is not None
-    await till.post("customer-is-refused", id=checkout.session)
+    await till.post("/sandbox/customer-is-refused", id=checkout.session)
     said = await till.connector.charge_token(till.counter.order("SEZZLE", "40.00"), token.value, ONE)
     assert isinstance(said, Declined)
     assert said.code == "not_approved"
@@ -127,8 +126,8 @@ async def test_the_documented_order_of_a_customer_is_held_until_it_expires(scrip
     assert isinstance(paid, Paid)
     assert (paid.payment_id, paid.captured) == ("6c9db5d4-d09a-4224-860a-b5438ac32ca8", 0)
     assert paid.authorised_until == datetime(2020, 4, 23, 16, 13, 44, tzinfo=UTC)
-    assert scripted.asked[1] == ("POST", "/v2/customer/c-1/order", sample("customer_order")["request"])
-    assert scripted.headers[1]["Sezzle-Request-Id"] == ONE
+    assert scripted.asked[0] == ("POST", "/v2/customer/c-1/order", sample("customer_order")["request"])
+    assert scripted.headers[0]["Sezzle-Request-Id"] == ONE
 
 
 @pytest.mark.parametrize(
@@ -144,7 +143,7 @@ async def test_a_payment_does_not_wait_for_its_token(
 ) -> None:
     scripted.shows()
     scripted.says(status, body)
-    paid = await scripted.connector.fetch(scripted.with_checkout(get_token=True, state={"tokenize": "t-1"}))
+    paid = await scripted.connector.fetch(checkout(get_token=True, state={"tokenize": "t-1"}))
     assert isinstance(paid, Paid)
     assert (paid.token, paid.token_failure) == (None, failure)
     assert scripted.asked[-1][:2] == ("GET", "/v2/token/t-1/session")

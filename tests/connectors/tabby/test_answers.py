@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from paymux.connectors.contract import (
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.conftest import Counter
-from tests.connectors.tabby.conftest import KEY, ONE, TABBY, TWO, Scripted, Till, sample
+from tests.connectors.scripted import CONNECTORS, Scripted
+from tests.connectors.tabby.conftest import Till, sample
+from tests.connectors.till import KEY, ONE, TWO
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 BARE = {"id": "1", "status": "CLOSED", "amount": "100", "currency": "AED"}
@@ -78,8 +81,8 @@ async def fetched(scripted: Scripted, answer: Any) -> Report:
 
 
 def test_every_sample_is_replayed_by_a_test() -> None:
-    tests = "".join(path.read_text() for path in TABBY.parents[3].glob("tests/connectors/tabby/test_*.py"))
-    unused = [path.stem for path in (TABBY / "samples").iterdir() if f'"{path.stem}"' not in tests]
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    unused = [path.stem for path in (CONNECTORS / "tabby" / "samples").iterdir() if f'"{path.stem}"' not in tests]
     assert unused == []
 
 

@@ -12,7 +12,9 @@ from paymux.connectors.contract import Ask, Declined, Expired, Item, NotThere, P
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.tabby.conftest import CURRENCIES, KEY, LOST, NEVER_CAME, TWO, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.tabby.conftest import CURRENCIES, Till, sample
+from tests.connectors.till import KEY, LOST, NEVER_CAME, TWO
 
 SOON = {"registeredSince": "2026-11-24T09:00:00Z"}
 
@@ -34,7 +36,7 @@ async def test_every_code_opens_a_session_and_is_authorised_in_its_currency(
 ) -> None:
     # QAR and BHD are not in the published file.
     till.code, till.beyond_the_specification = code, currency in ("QAR", "BHD")
-    paid = await till.paid_now(await till.authorises("64.10"))
+    paid = await till.paid_now(await till.decided("approve", "64.10"))
     assert (paid.total, paid.captured) == (Money(Decimal("64.10"), currency), Decimal(0))
     assert till.counter.ledger() == [("authorize", Decimal("64.10"), currency)]
 
@@ -48,7 +50,7 @@ async def test_amounts_are_decimal_strings_with_the_currencys_own_decimals(
     till: Till, code: str, amount: str, text: str
 ) -> None:
     till.code, till.beyond_the_specification = code, code == "TABBY_BH"
-    _, _, checkout = await till.opens(amount)
+    _, checkout = await till.opens(amount)
     assert (sent(till)["amount"], sent(till)["order"]["items"][0]["unit_price"]) == (text, text)
     report = await till.connector.fetch(checkout)
     assert report.raw is not None
@@ -71,7 +73,7 @@ async def test_the_request_and_the_answer_are_the_documented_ones(scripted: Scri
 
 
 async def test_opening_moves_nothing(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     assert opened.session == checkout.payment
     assert isinstance(await till.connector.fetch(checkout), Pending)
     assert till.counter.ledger() == []
@@ -227,7 +229,7 @@ async def test_a_faulty_field_is_refused_and_named(till: Till) -> None:
 
 @pytest.mark.parametrize("wrong", [{"secret_key": "sk_test_other"}, {"merchant_code": "other"}])
 async def test_wrong_credentials_are_refused(till: Till, wrong: dict[str, str]) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     connector = till.counter.connector("TABBY_AE", **wrong)
     with pytest.raises(Refused) as no:
         await connector.create_checkout(till.counter.order("TABBY_AE"), KEY)
@@ -269,7 +271,7 @@ async def test_nothing_is_sent_where_nobody_listens(till: Till) -> None:
 
 
 async def test_the_documented_returns_are_hints_only(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     read, named = till.connector.read_return, sample("return_success")["query"]["payment_id"]
     assert read(sample("return_success")["query"], checkout) == Ask(session=named)
     assert read(sample("return_cancelled")["query"], checkout) == Ask(session=named, left=True)
@@ -300,7 +302,7 @@ async def test_every_outcome_comes_back_as_a_hint_and_is_told_by_the_poll(
 
 
 async def test_a_shopper_who_decides_again_is_only_sent_back(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.counter.shopper(opened.url, "decline")
     assert (await till.counter.shopper(opened.url, "approve"))["via"] == "failure"
     assert isinstance(await till.connector.fetch(checkout), Declined)
@@ -319,7 +321,7 @@ async def test_an_undecided_payment_is_pending_until_it_is_settled(till: Till, l
 
 
 async def test_a_session_can_be_paid_for_twenty_minutes_and_its_payment_expires_ten_later(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     till.passes(minutes=20)
     assert (await till.counter.shopper(opened.url, "approve"))["via"] == "cancel"
     assert isinstance(await till.connector.fetch(checkout), Pending)
@@ -330,20 +332,20 @@ async def test_a_session_can_be_paid_for_twenty_minutes_and_its_payment_expires_
 
 @pytest.mark.parametrize("session", ["2f6a4bd0-5a1c-4a53-9c3b-0b6a6cf3a101"])
 async def test_an_unknown_payment_is_not_there(till: Till, session: str) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(checkout, session=session))
 
 
 async def test_tabbys_session_id_is_no_payment(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     with pytest.raises(NotThere):
         await till.connector.fetch(replace(checkout, session=opened.state["tabby_session"]))
 
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_poll_that_gets_no_answer_is_unclear(till: Till, fault: str) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.counter.order_fault("status", fault)
     with pytest.raises(Unclear):
         await till.connector.fetch(checkout)
@@ -361,14 +363,14 @@ async def test_a_poll_that_gets_no_answer_is_unclear(till: Till, fault: str) -> 
 async def test_what_is_reported_is_what_tabby_says_and_never_ours(
     till: Till, tampered: dict[str, str], reference: str, total: Money
 ) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     assert await till.post("/sandbox/tamper", id=checkout.session, **tampered) == 200
     paid = await till.paid_now(checkout)
     assert (paid.session, paid.reference, paid.total) == (checkout.session, reference, total)
 
 
 async def test_another_orders_payment_is_reported_under_its_own_id(scripted: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.replays("payment_authorized")
     report = await scripted.connector.fetch(checkout)
     assert report.session == sample("payment_authorized")["answer"]["id"] != checkout.session

@@ -12,7 +12,9 @@ import pytest
 from paymux.connectors.contract import Declined, Expired, Forged, Incoming, Paid, Pending, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.tabby.conftest import ONE, TWO, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.tabby.conftest import Till, sample
+from tests.connectors.till import ONE, TWO
 
 SECRET = "sandbox-tabby-webhook-secret"
 OTHER = "https://elsewhere.example/events"
@@ -132,7 +134,7 @@ async def test_an_unknown_status_is_asked_about_and_never_a_failure(till: Till) 
 
 
 async def test_the_authorisation_alone_completes_a_payment(till: Till) -> None:
-    checkout = await (await registered(till)).authorises()
+    checkout = await (await registered(till)).decided()
     (event,) = await till.events()
     assert (event.method, event.headers["x-shop-secret"]) == ("POST", SECRET)
     assert till.connector.verify_event(event) is None
@@ -164,7 +166,7 @@ async def test_a_capture_of_everything_is_told_as_a_capture_and_then_as_the_clos
 
 
 async def test_a_close_is_told_as_money_given_back(till: Till) -> None:
-    checkout = await (await registered(till)).authorises()
+    checkout = await (await registered(till)).decided()
     await till.moves("void", checkout, "100.00", ONE)
     reports = [till.connector.read_event(event).report for event in await till.events(2)]
     assert Decimal(100) in [report.voided for report in reports if isinstance(report, Paid)]
@@ -174,7 +176,7 @@ async def test_a_close_is_told_as_money_given_back(till: Till) -> None:
 async def test_a_webhook_that_is_lost_or_doubled_leaves_the_poll_to_tell(till: Till, fault: str, count: int) -> None:
     await registered(till)
     await till.counter.order_fault("events", fault)
-    checkout = await till.authorises()
+    checkout = await till.decided()
     # The capture's own webhook comes after, so nothing of the first is still on its way.
     await till.moves("capture", checkout, "30.00", ONE)
     events = await till.events(count + 1)
@@ -186,9 +188,9 @@ async def test_another_accounts_webhook_is_not_told_of_our_payments(till: Till) 
     till.code = "TABBY_SA"
     await registered(till)
     till.code = "TABBY_AE"
-    await till.authorises()
+    await till.decided()
     till.code, till.counter.reference = "TABBY_SA", "R-1002"
-    checkout = await till.authorises()
+    checkout = await till.decided()
     (event,) = await till.events()
     assert till.connector.read_event(event).session == checkout.session
 
@@ -207,7 +209,7 @@ async def test_a_header_that_has_changed_is_corrected_at_the_same_registration(t
     await registered(till)
     changed = till.counter.connector(till.code, webhook_secret="new")
     await changed.set_up_events(till.counter.inbox.url)
-    await till.authorises()
+    await till.decided()
     (event,) = await till.events()
     assert changed.verify_event(event) is None
     with pytest.raises(Forged):

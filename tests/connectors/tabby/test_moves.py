@@ -9,7 +9,8 @@ import pytest
 
 from paymux.connectors.contract import Checkout, MoveKind, NotThere, Refused
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.tabby.conftest import CURRENCIES, KEY, LOST, NEVER_CAME, ONE, THREE, TWO, Till
+from tests.connectors.tabby.conftest import CURRENCIES, Till
+from tests.connectors.till import KEY, LOST, NEVER_CAME, ONE, THREE, TWO
 
 ZERO = Decimal(0)
 VERBS = ["capture", "void", "refund"]
@@ -17,11 +18,11 @@ VERBS = ["capture", "void", "refund"]
 
 async def ready(till: Till, verb: str) -> Checkout:
     """A payment that this verb is allowed on."""
-    return await (till.closes() if verb == "refund" else till.authorises())
+    return await (till.closes() if verb == "refund" else till.decided())
 
 
 async def test_a_capture_of_everything_closes_the_payment(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     done = await till.moves("capture", checkout, "100.00", ONE)
     assert done.raw is not None
     assert done.raw["status"] == "CLOSED"
@@ -31,7 +32,7 @@ async def test_a_capture_of_everything_closes_the_payment(till: Till) -> None:
 
 
 async def test_an_authorisation_is_captured_in_parts_and_the_rest_given_back_by_the_close(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     first = await till.moves("capture", checkout, "30.00", ONE)
     second = await till.moves("capture", checkout, "20.50", TWO, "70.00")
     assert (await till.paid_now(checkout)).voided == 0
@@ -46,7 +47,7 @@ async def test_an_authorisation_is_captured_in_parts_and_the_rest_given_back_by_
 
 
 async def test_the_last_part_closes_the_payment_without_giving_anything_back(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.moves("capture", checkout, "30.00", ONE)
     await till.moves("capture", checkout, "70.00", TWO, "70.00")
     paid = await till.paid_now(checkout)
@@ -56,7 +57,7 @@ async def test_the_last_part_closes_the_payment_without_giving_anything_back(til
 
 
 async def test_a_close_of_an_untouched_payment_gives_back_everything(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.moves("void", checkout, "100.00", ONE)
     paid = await till.paid_now(checkout)
     assert (paid.captured, paid.voided, paid.moves) == (ZERO, Decimal(100), ())
@@ -66,14 +67,14 @@ async def test_a_close_of_an_untouched_payment_gives_back_everything(till: Till)
 
 
 async def test_a_close_takes_no_amount_so_one_that_gave_back_another_is_unclear(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     with pytest.raises(Unclear, match="released 100"):
         await till.moves("void", checkout, "40.00", ONE)
     assert (await till.paid_now(checkout)).voided == Decimal(100)
 
 
 async def test_a_second_close_is_refused_and_the_poll_tells_what_the_first_did(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.moves("void", checkout, "100.00", ONE)
     with pytest.raises(Refused) as no:
         await till.moves("void", checkout, "100.00", ONE)
@@ -102,7 +103,7 @@ async def test_a_refund_tells_its_reason(till: Till) -> None:
 
 
 async def test_nothing_is_refunded_before_the_payment_is_closed(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     for captured in (False, True):
         if captured:
             await till.moves("capture", checkout, "30.00", ONE)
@@ -114,7 +115,7 @@ async def test_nothing_is_refunded_before_the_payment_is_closed(till: Till) -> N
 
 
 async def test_what_was_voided_can_not_be_refunded(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.moves("void", checkout, "100.00", ONE)
     with pytest.raises(Refused):
         await till.moves("refund", checkout, "1.00", TWO)
@@ -179,7 +180,7 @@ async def test_a_lost_move_is_unclear_then_seen_by_the_poll_and_may_be_repeated(
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
 async def test_a_lost_close_is_unclear_and_the_poll_tells_whether_it_happened(till: Till, fault: str) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     await till.counter.order_fault("void", fault)
     with pytest.raises(Unclear):
         await till.moves("void", checkout, "100.00", ONE)
@@ -253,7 +254,7 @@ async def test_a_refund_after_180_days_is_refused(till: Till) -> None:
 
 
 async def test_an_authorisation_stays_open_for_months(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     till.passes(days=100)
     paid = await till.paid_now(checkout)
     assert (paid.authorised_until, paid.expired) == (None, ZERO)
@@ -263,7 +264,7 @@ async def test_an_authorisation_stays_open_for_months(till: Till) -> None:
 @pytest.mark.parametrize("code", ["TABBY_KW", "TABBY_BH"])
 async def test_three_decimals_are_moved_to_the_last_fils(till: Till, code: str) -> None:
     till.code, till.beyond_the_specification = code, code == "TABBY_BH"
-    checkout = await till.authorises("10.125")
+    checkout = await till.decided("approve", "10.125")
     await till.moves("capture", checkout, "4.001", ONE, "10.125")
     await till.moves("void", checkout, "6.124", TWO, "6.124")
     await till.moves("refund", checkout, "0.001", THREE, "4.001")
@@ -289,7 +290,7 @@ async def test_an_amount_below_the_currencys_least_unit_is_refused_before_anythi
 
 
 async def test_a_restarted_simulator_remembers_what_moved(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     first = await till.moves("capture", checkout, "30.00", ONE)
     simulators = till.counter.sandbox.simulators
     simulators["tabby"] = fresh = type(simulators["tabby"])(simulators["tabby"].desk)

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.connectors.tabby.conftest import ONE, TWO, Till, sample
+from tests.connectors.tabby.conftest import Till, sample
+from tests.connectors.till import ONE, TWO
 
 AUTH = {"Authorization": "Bearer sk_test_paymux-sandbox"}
 HOOK = {"url": "https://shop.example/events", "header": {"title": "X-Mine", "value": "v"}}
@@ -93,7 +94,7 @@ async def test_bodies_that_are_no_json_are_refused(till: Till) -> None:
 
 @pytest.mark.parametrize("given", ["", "sk_test_paymux-sandbox", "Basic x", "Bearer sk_test_other"])
 async def test_every_call_needs_the_key(till: Till, given: str) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     payment = f"/api/v2/payments/{checkout.session}"
     move = {"amount": "1.00", "reference_id": ONE}
     for method, path, body in (
@@ -154,7 +155,7 @@ async def test_a_webhook_is_changed_under_its_own_id_only(till: Till) -> None:
     ],
 )
 async def test_a_move_that_breaks_a_rule_is_refused(till: Till, verb: str, body: Any) -> None:
-    checkout = await (till.closes() if verb == "refunds" else till.authorises())
+    checkout = await (till.closes() if verb == "refunds" else till.decided())
     before = till.rows()
     status, error = await call(till, "POST", f"/api/v2/payments/{checkout.session}/{verb}", body)
     assert (status, error["errorType"]) == (400, "bad_data")
@@ -177,7 +178,7 @@ async def test_an_id_that_is_none_is_refused_and_an_unknown_one_is_not_found(til
 
 
 async def test_a_refund_in_the_dashboard_keeps_the_same_rules(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     for amount, status in (("1.00", 400),):
         assert await till.post("/sandbox/provider-refund", id=checkout.session, amount=amount) == status
     await till.moves("capture", checkout, "100.00", ONE)

@@ -9,14 +9,16 @@ import pytest
 
 from paymux.connectors.contract import Refused
 from paymux.platform.http import Answer
+from tests.connectors.scripted import CONNECTORS
 from tests.connectors.tabby import specification
-from tests.connectors.tabby.conftest import KEY, ONE, TABBY, THREE, TWO, Till, sample
+from tests.connectors.tabby.conftest import Till, sample
+from tests.connectors.till import KEY, ONE, THREE, TWO
 
 pytestmark = pytest.mark.skipif(
     not specification.PUBLISHED.exists(), reason=f"Tabby's published file is not at {specification.PUBLISHED}"
 )
 
-DESCRIBED = sorted(path.stem for path in (TABBY / "samples").iterdir() if "schema" in sample(path.stem))
+DESCRIBED = sorted(path.stem for path in (CONNECTORS / "tabby" / "samples").iterdir() if "schema" in sample(path.stem))
 
 
 @pytest.mark.parametrize("name", DESCRIBED)
@@ -36,7 +38,7 @@ async def test_a_payments_whole_life_is_what_the_file_says(till: Till, code: str
     till.code = code
     await till.connector.set_up_events(till.counter.inbox.url)
     await till.counter.connector(code, webhook_secret="new").set_up_events(till.counter.inbox.url)
-    checkout = await till.authorises(amount)
+    checkout = await till.decided("approve", amount)
     await till.moves("capture", checkout, "5.00", ONE, amount)
     rest = till.money(amount).amount - 5
     await till.moves("void", checkout, str(rest), TWO, str(rest))
@@ -56,10 +58,10 @@ async def test_a_payments_whole_life_is_what_the_file_says(till: Till, code: str
 
 
 async def test_every_refusal_is_what_the_file_says(till: Till) -> None:
-    checkout = await till.authorises()
+    checkout = await till.decided()
     wrong = till.counter.connector("TABBY_AE", secret_key="sk_test_other")
     move = till.counter.move(till.money("1.00"), ONE, "100.00")
-    unknown = till.counter.checkout(till.counter.order("TABBY_AE"), (await till.opens())[1], session=TWO)
+    unknown = till.counter.checkout(till.counter.order("TABBY_AE"), (await till.opens())[0], session=TWO)
     for connector, payment in ((wrong, checkout), (till.connector, unknown)):
         for call in (
             connector.fetch(payment),
@@ -83,7 +85,7 @@ async def test_every_refusal_is_what_the_file_says(till: Till) -> None:
 
 
 async def test_the_judge_sees_what_the_file_does_not_allow(till: Till) -> None:
-    await till.authorises()
+    await till.decided()
     (exchange,) = till.watched.seen
     body = exchange.body or b""
     for wrong in (

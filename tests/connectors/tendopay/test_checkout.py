@@ -15,7 +15,9 @@ from paymux.connectors.contract import Ask, Cancelled, Declined, Forged, NotTher
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.tendopay.conftest import KEY, SECRET, Scripted, Till, notification, sample, signed, told
+from tests.connectors.scripted import Scripted
+from tests.connectors.tendopay.conftest import SECRET, Till, notification, sample, signed, told
+from tests.connectors.till import KEY
 
 PHP = "PHP"
 
@@ -26,8 +28,8 @@ async def test_what_is_sent_names_the_order_in_whole_pesos_and_is_signed(scripte
     opened = await scripted.connector.create_checkout(order, KEY)
     assert (opened.session, opened.state) == ("R-1001", {"order_token": "0c9e2d7b-c3bb-4661-ba54-8e0542ecc482"})
     assert opened.url == sample("order_created")["answer"]["authorize_url"]
-    ((path, sent),) = scripted.asked
-    assert path == "/payments/api/v2/order"
+    ((method, path, sent),) = scripted.asked
+    assert (method, path) == ("POST", "/payments/api/v2/order")
     assert sent == signed(
         {
             "tp_amount": 1500,
@@ -58,7 +60,7 @@ async def test_what_is_empty_is_not_sent_and_blanks_around_a_text_are_not_signed
     order = till.counter.order("TENDOPAY", "100", reference="R" * 60)
     billing = replace(order.billing, street=" 1 Calle Real\n", city="Parañaque", postal_code=" ")
     await scripted.connector.create_checkout(replace(order, billing=billing, delivery=None), KEY)
-    sent = scripted.asked[0][1]
+    sent = scripted.asked[0][2]
     assert (sent["tp_billing_address1"], sent["tp_billing_city"]) == ("1 Calle Real", "Parañaque")
     assert len(sent["tp_description"]) == 50
     assert not {"tp_billing_postcode", "tp_shipping_city"} & sent.keys()
@@ -122,7 +124,7 @@ async def test_a_signed_return_is_the_payment_with_its_amount(till: Till) -> Non
 
 
 async def test_the_documented_returns_are_read(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     paid = till.connector.read_return(sample("return_paid")["fields"], checkout)
     assert isinstance(paid, Paid)
     assert (paid.reference, paid.payment_id) == ("TEST-OID-12324567890", "12215")
@@ -153,14 +155,14 @@ async def test_a_shopper_who_does_not_pay_is_told_by_the_return(till: Till, outc
 async def test_a_word_or_an_amount_that_is_missing_decides_nothing(
     till: Till, changes: dict[str, str], kind: type
 ) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     said = till.connector.read_return(told(**changes), checkout)
     assert isinstance(said, kind)
     assert said.reference == "R-1001"
 
 
 async def test_another_order_amount_or_currency_is_told_as_it_is(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     paid = till.connector.read_return(told(tp_merchant_order_id="R-2", tp_amount="99.5", tp_currency="USD"), checkout)
     assert isinstance(paid, Paid)
     assert (paid.session, paid.reference, paid.total) == ("R-2", "R-2", Money(Decimal("99.5"), "USD"))
@@ -176,13 +178,13 @@ async def test_another_order_amount_or_currency_is_told_as_it_is(till: Till) -> 
     ],
 )  # fmt: skip
 async def test_a_return_that_tendopay_did_not_sign_is_forged(till: Till, fields: dict[str, str]) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(Forged):
         till.connector.read_return(fields, checkout)
 
 
 async def test_a_signed_return_can_not_be_cut_into_another_one(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     honest = told()
     glued = {
         "tp_amount": "100",
@@ -194,7 +196,7 @@ async def test_a_signed_return_can_not_be_cut_into_another_one(till: Till) -> No
 
 
 async def test_a_return_without_a_signature_is_only_a_hint(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     plain = {name: value for name, value in told().items() if name != "x_signature"}
     assert till.connector.read_return(plain, checkout) == Ask()
 

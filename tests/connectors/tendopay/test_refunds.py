@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Moved, MoveKind, Refused, Underway
 from paymux.platform.http import Unclear
-from tests.connectors.tendopay.conftest import KEY, Scripted, Till, signed
+from tests.connectors.scripted import Scripted
+from tests.connectors.tendopay.conftest import Till, signed
+from tests.connectors.till import ONE
 
 SHOWN = {
     "tp_transaction_id": 12215, "tp_transaction_status": "CANCELED", "tp_amount": 100, "tp_currency": "PHP",
@@ -19,24 +21,24 @@ SHOWN = {
 
 async def test_a_payment_is_given_back_once_and_shows_it(till: Till) -> None:
     checkout = await till.pays()
-    assert await till.connector.find_move(checkout, MoveKind.REFUND, KEY, None) is None
-    done = await till.connector.refund(checkout, till.move())
+    assert await till.connector.find_move(checkout, MoveKind.REFUND, ONE, None) is None
+    done = await till.connector.refund(checkout, till.move("100"))
     assert isinstance(done, Moved)
     assert done.provider_id == checkout.payment_id
     with pytest.raises(Refused, match="cannot be cancelled") as no:
-        await till.connector.refund(checkout, till.move())
+        await till.connector.refund(checkout, till.move("100"))
     assert no.value.code == "422"
-    move = await till.connector.find_move(checkout, MoveKind.REFUND, KEY, None)
+    move = await till.connector.find_move(checkout, MoveKind.REFUND, ONE, None)
     assert move is not None
     assert (move.kind, move.amount, move.provider_id) == (MoveKind.REFUND, Decimal(100), checkout.payment_id)
     assert till.counter.ledger()[2:] == [("refund", Decimal(100), "PHP")]
 
 
 async def test_what_is_sent_names_the_transaction_and_is_signed(scripted: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.says(200, {})
-    await scripted.connector.refund(replace(checkout, payment_id="123456789"), till.move())
-    assert scripted.asked == [("/payments/api/v2/cancelPayment", signed({"tp_transaction_id": "123456789"}))]
+    await scripted.connector.refund(replace(checkout, payment_id="123456789"), till.move("100"))
+    assert scripted.asked == [("POST", "/payments/api/v2/cancelPayment", signed({"tp_transaction_id": "123456789"}))]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +48,9 @@ async def test_what_is_sent_names_the_transaction_and_is_signed(scripted: Script
 async def test_an_answer_that_names_another_status_is_not_taken_for_done(
     scripted: Scripted, till: Till, answer: dict[str, str], kind: type
 ) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.says(200, answer)
-    assert isinstance(await scripted.connector.refund(replace(checkout, payment_id="12215"), till.move()), kind)
+    assert isinstance(await scripted.connector.refund(replace(checkout, payment_id="12215"), till.move("100")), kind)
 
 
 @pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
@@ -56,8 +58,8 @@ async def test_after_a_lost_answer_the_transaction_tells_what_happened(till: Til
     checkout = await till.pays()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(Unclear):
-        await till.connector.refund(checkout, till.move())
-    move = await till.connector.find_move(checkout, MoveKind.REFUND, KEY, None)
+        await till.connector.refund(checkout, till.move("100"))
+    move = await till.connector.find_move(checkout, MoveKind.REFUND, ONE, None)
     assert (move is None) == (fault == "error_before")
 
 
@@ -65,10 +67,10 @@ async def test_after_a_lost_answer_the_transaction_tells_what_happened(till: Til
 async def test_another_transaction_that_is_shown_says_nothing(
     scripted: Scripted, till: Till, changed: dict[str, object]
 ) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     known = replace(checkout, payment_id="12215")
     scripted.says(200, SHOWN)
-    assert await scripted.connector.find_move(known, MoveKind.REFUND, KEY, None) is not None
+    assert await scripted.connector.find_move(known, MoveKind.REFUND, ONE, None) is not None
     scripted.says(200, SHOWN | changed)
     with pytest.raises(Unclear):
-        await scripted.connector.find_move(known, MoveKind.REFUND, KEY, None)
+        await scripted.connector.find_move(known, MoveKind.REFUND, ONE, None)

@@ -24,7 +24,9 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.volt.conftest import KEY, SECRET, Scripted, Till, notification, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
+from tests.connectors.volt.conftest import SECRET, Till, notification, sample
 
 RETURN = "https://paymux.example/return/otk_1"
 
@@ -40,7 +42,7 @@ async def test_what_is_sent_names_the_order_in_minor_units_and_the_currencys_pay
     order = till.counter.order("VOLT", "100.00", total=Money(Decimal("100.05"), currency))
     opened = await scripted.connector.create_checkout(order, KEY)
     assert (opened.session, opened.url) == ("497f6eca-6276-4993-bfeb-53cbbbba6f08", "https://vo.lt/AB1XF")
-    ((method, path, headers, sent),) = scripted.asked
+    ((method, path, sent),), (headers,) = scripted.asked, scripted.headers
     assert (method, path) == ("POST", "/gateway/payments")
     assert (headers["Idempotency-Key"], headers["X-Volt-Api-Version"]) == (KEY, "1")
     assert headers["X-Volt-Initiation-Channel"] == "hosted"
@@ -62,8 +64,7 @@ async def test_what_is_sent_names_the_order_in_minor_units_and_the_currencys_pay
 
 
 async def test_a_refusal_names_the_fields_at_fault(scripted: Scripted, till: Till) -> None:
-    documented = sample("validation")
-    scripted.says(documented["status"], documented["answer"])
+    scripted.replays("validation")
     with pytest.raises(
         Refused, match=r"Validation exception; transformerCode: Transformer code does not exist\."
     ) as no:
@@ -135,7 +136,7 @@ async def test_a_payment_that_the_bank_took_on_is_not_there_yet(till: Till) -> N
 async def test_every_documented_status_is_read_and_an_unknown_one_is_pending(
     scripted: Scripted, till: Till, status: str, kind: type, completed: bool | None
 ) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.says(200, sample("payment")["answer"] | {"status": status})
     report = await scripted.connector.fetch(checkout)
     assert isinstance(report, kind)
@@ -145,7 +146,7 @@ async def test_every_documented_status_is_read_and_an_unknown_one_is_pending(
 
 
 async def test_a_payment_that_volt_does_not_know_is_not_there(till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     with pytest.raises(NotThere, match="not found"):
         await till.connector.fetch(replace(checkout, session="none"))
 

@@ -10,36 +10,36 @@ import pytest
 
 from paymux.connectors.contract import Incoming, MoveKind, MoveStatus, Paid, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.volt.conftest import EXTERNAL, KEY, Scripted, Till, notification, sample
-
-TWO = "5d1f6c3e-6a0e-4f7e-9a57-2f4a3f1f6f02"
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE, THREE, TWO
+from tests.connectors.volt.conftest import Till, notification, sample
 
 
 async def test_what_is_sent_names_the_amount_and_our_key(scripted: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     scripted.says(200, sample("refund")["answer"])
     done = await scripted.connector.refund(replace(checkout, payment_id="P-1"), till.move("35.95"))
     assert done.provider_id == "93b85f3c-76eb-4316-b1ae-f3370ddc59bc"
-    ((method, path, headers, sent),) = scripted.asked
-    assert (method, path, headers["idempotency-key"]) == ("POST", "/api/payments/P-1/request-refund", KEY)
-    assert sent == {"amount": 3595, "externalReference": EXTERNAL}
+    ((method, path, sent),), (headers,) = scripted.asked, scripted.headers
+    assert (method, path, headers["idempotency-key"]) == ("POST", "/api/payments/P-1/request-refund", ONE)
+    assert sent == {"amount": 3595, "externalReference": ONE.replace("-", "")}
 
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_a_refusal_is_told_in_volts_words(scripted: Scripted, till: Till, number: int) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     refusal = sample("refund")["refusals"][number]
     scripted.says(refusal["status"], refusal["answer"])
     with pytest.raises(Refused, match=refusal["answer"]["exception"]["message"]) as no:
-        await scripted.connector.refund(checkout, till.move())
+        await scripted.connector.refund(checkout, till.move("40.00"))
     assert no.value.code == str(refusal["status"])
 
 
 async def test_the_refusal_of_a_repeat_says_that_it_was_taken_on_before(scripted: Scripted, till: Till) -> None:
-    _, _, checkout = await till.opens()
+    _, checkout = await till.opens()
     repeated = sample("refund")["repeated"]
     scripted.says(repeated["status"], repeated["answer"])
-    assert (await scripted.connector.refund(checkout, till.move())).provider_id is None
+    assert (await scripted.connector.refund(checkout, till.move("40.00"))).provider_id is None
 
 
 async def test_parts_are_refunded_each_once_and_never_more_than_was_paid(till: Till) -> None:
@@ -48,7 +48,7 @@ async def test_parts_are_refunded_each_once_and_never_more_than_was_paid(till: T
     assert (await till.refunds(checkout)).provider_id is None
     await till.refunds(checkout, "60.00", TWO)
     with pytest.raises(Refused, match="can not be refunded"):
-        await till.refunds(checkout, "0.01", KEY[:-2] + "03")
+        await till.refunds(checkout, "0.01", THREE)
     assert till.counter.ledger()[2:] == [("refund", Decimal(40), "EUR"), ("refund", Decimal(60), "EUR")]
 
 
@@ -68,7 +68,7 @@ async def test_the_notification_tells_what_became_of_it_under_our_key(
 ) -> None:
     checkout, _ = await till.decides("approve")
     if fails:
-        await till.call("POST", "/sandbox/refunds-fail")
+        await till.post("/sandbox/refunds-fail")
     done = await till.refunds(checkout)
 
     async def came() -> Any:
@@ -82,7 +82,7 @@ async def test_the_notification_tells_what_became_of_it_under_our_key(
     assert isinstance(reading.report, Paid)
     ((move),) = reading.report.moves or ()
     assert (move.kind, move.amount, move.status) == (MoveKind.REFUND, Decimal(40), status)
-    assert (move.key, move.provider_id) == (KEY, done.provider_id)
+    assert (move.key, move.provider_id) == (ONE, done.provider_id)
     assert len(till.counter.ledger()) == (2 if fails else 3)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.volt.conftest import HEADERS, KEY, Till, sample
+from tests.connectors.till import KEY
+from tests.connectors.volt.conftest import HEADERS, Till, sample
 
 URLS = {way: {"url": f"https://mywebsite.com/{way}"} for way in ("success", "failure", "pending", "cancel")}
 PAYMENT = {
@@ -19,10 +20,10 @@ PAYMENT = {
 
 async def test_the_documented_payment_is_accepted_and_shown(till: Till) -> None:
     headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY}
-    status, made = await till.call("POST", "/payments", PAYMENT, "-gateway", **headers)
+    status, made = await till.request("POST", "-gateway/payments", PAYMENT, **headers)
     assert (status, made["status"]) == (201, "NEW_PAYMENT")
     assert made.keys() <= sample("payment")["answer"].keys()
-    status, shown = await till.call("GET", f"/payments/{made['id']}", host="-gateway", **headers)
+    status, shown = await till.request("GET", f"-gateway/payments/{made['id']}", **headers)
     assert (status, shown) == (200, made)
 
 
@@ -42,7 +43,7 @@ async def test_a_payment_that_breaks_a_rule_is_refused(till: Till, path: str, va
         inside = inside[name]
     inside[last] = value
     headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY}
-    status, answer = await till.call("POST", "/payments", body, "-gateway", **headers)
+    status, answer = await till.request("POST", "-gateway/payments", body, **headers)
     assert (status, answer["exception"]["message"]) == (400, "Validation exception")
     assert answer["exception"]["errorList"]
 
@@ -50,12 +51,12 @@ async def test_a_payment_that_breaks_a_rule_is_refused(till: Till, path: str, va
 @pytest.mark.parametrize("missing", ["Authorization", "Idempotency-Key", *HEADERS])
 async def test_every_header_is_wanted(till: Till, missing: str) -> None:
     headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY, missing: ""}
-    status, _ = await till.call("POST", "/payments", PAYMENT, "-gateway", **headers)
+    status, _ = await till.request("POST", "-gateway/payments", PAYMENT, **headers)
     assert status == (401 if missing == "Authorization" else 400)
 
 
 async def test_what_was_not_received_can_not_be_refunded(till: Till) -> None:
     checkout, _ = await till.decides("pending")
     path, who = f"/payments/{checkout.session}/request-refund", await till.token()
-    status, _ = await till.call("POST", path, {"amount": 100, "externalReference": "A1"}, Authorization=who)
+    status, _ = await till.request("POST", path, {"amount": 100, "externalReference": "A1"}, Authorization=who)
     assert status == 422
