@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.partpay import Scripted, Till, sample_of, scripted_server
+from paymux.connectors.contract import Checkout
+from tests.connectors.partpay import Till, family_server
+from tests.connectors.scripted import Scripted, samples_of
+from tests.connectors.till import checkout_of
+
+sample = samples_of("payflex")
 
 
-def sample(name: str) -> dict[str, Any]:
-    """A documented request or answer of Payflex."""
-    return sample_of("payflex", name)
+def checkout(session: str) -> Checkout:
+    """A checkout with this id."""
+    return checkout_of(session, "100.00", "ZAR", "ZA")
 
 
 @pytest.fixture
@@ -22,5 +27,5 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with scripted_server("PAYFLEX_SA", "/auth/merchant") as server:
+    async with family_server(sample, "PAYFLEX_SA", "/auth/merchant") as server:
         yield server

@@ -11,7 +11,6 @@ import pytest
 from paymux.connectors.contract import (
     Ask,
     Cancelled,
-    Checkout,
     Declined,
     Item,
     NotThere,
@@ -20,8 +19,10 @@ from paymux.connectors.contract import (
     Refused,
 )
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.partpay import KEY, Scripted, Till, scripted_server
-from tests.connectors.payflex.conftest import sample
+from tests.connectors.partpay import Till, family_server
+from tests.connectors.payflex.conftest import checkout, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 def documented(till: Till, **changes: Any) -> Any:
@@ -37,7 +38,7 @@ def documented(till: Till, **changes: Any) -> Any:
 
 
 async def test_the_documented_order_is_what_is_sent(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("order_created"))
+    scripted.replays("order_created")
     opened = await scripted.connector.create_checkout(documented(till), KEY)
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/order/productSelect")
@@ -54,17 +55,17 @@ async def test_the_documented_order_is_what_is_sent(scripted: Scripted, till: Ti
 
 async def test_an_access_token_is_asked_for_once_for_the_documented_audience(scripted: Scripted, till: Till) -> None:
     for _ in range(2):
-        scripted.replays(sample("order_created"))
+        scripted.replays("order_created")
         await scripted.connector.create_checkout(documented(till), KEY)
     expected = {"client_id": "c", "client_secret": "s", "grant_type": "client_credentials"}
-    assert scripted.granted == [expected | {"audience": "https://auth-dev.payflex.co.za"}]
+    assert scripted.granted == [("POST", "/auth/merchant", expected | {"audience": "https://auth-dev.payflex.co.za"})]
 
 
 async def test_a_live_account_asks_for_the_production_audience() -> None:
-    async with scripted_server("PAYFLEX_SA", "/auth/merchant", live=True) as server:
-        server.replays(sample("configuration"))
+    async with family_server(sample, "PAYFLEX_SA", "/auth/merchant", live=True) as server:
+        server.replays("configuration")
         assert await server.connector.check() == "read the account's configuration: payments from 50 to 20000 ZAR"
-    assert server.granted[0]["audience"] == sample("token_created")["request"]["audience"]
+    assert server.granted[0][2]["audience"] == sample("token_created")["request"]["audience"]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +74,14 @@ async def test_a_live_account_asks_for_the_production_audience() -> None:
 async def test_without_an_access_token_nothing_was_sent(
     scripted: Scripted, till: Till, status: int, said: str, fault: type[Exception]
 ) -> None:
-    scripted.grants = (status, said)
+    scripted.grant = (status, said)
     with pytest.raises(fault):
         await scripted.connector.create_checkout(documented(till), KEY)
     assert scripted.asked == []
 
 
 async def test_an_order_that_is_not_opened_is_refused_though_the_status_is_200(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("order_not_opened"))
+    scripted.replays("order_not_opened")
     with pytest.raises(Refused, match="Merchant not configured"):
         await scripted.connector.create_checkout(documented(till), KEY)
 
@@ -149,7 +150,7 @@ async def test_an_approved_order_is_a_sale(till: Till) -> None:
 
 
 async def test_a_cheaper_payment_and_another_reference_are_told_as_payflex_names_them(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     await till.call("POST", "/sandbox/tamper", {"id": checkout.session, "amount": "1", "reference": "R-9"})
     await till.counter.shopper(opened.url, "approve")
     report = await till.connector.fetch(checkout)
@@ -158,8 +159,8 @@ async def test_a_cheaper_payment_and_another_reference_are_told_as_payflex_names
 
 
 async def test_the_documented_status_is_read(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("order_approved"))
-    report = await scripted.connector.fetch(checkout_of(till, "ord_abc123xyz"))
+    scripted.replays("order_approved")
+    report = await scripted.connector.fetch(checkout("ord_abc123xyz"))
     assert scripted.asked == [("GET", "/order/ord_abc123xyz", None)]
     assert isinstance(report, Paid)
     assert (report.total, report.reference) == (till.money("299.99"), "12345")
@@ -176,7 +177,7 @@ async def test_every_documented_word_is_known_and_any_other_is_pending(
     scripted: Scripted, till: Till, word: str, kind: type
 ) -> None:
     scripted.says(200, {"orderId": "o", "orderStatus": word, "merchantReference": "R-1001", "amount": 100})
-    report = await scripted.connector.fetch(checkout_of(till, "o"))
+    report = await scripted.connector.fetch(checkout("o"))
     assert type(report) is kind
     assert report.raw is not None
 
@@ -187,17 +188,9 @@ async def test_every_documented_word_is_known_and_any_other_is_pending(
 async def test_a_status_that_makes_no_sense_is_unclear(scripted: Scripted, till: Till, said: Any) -> None:
     scripted.says(200, said)
     with pytest.raises(Unclear):
-        await scripted.connector.fetch(checkout_of(till, "o"))
+        await scripted.connector.fetch(checkout("o"))
 
 
 async def test_an_order_that_payflex_does_not_know_is_not_there(till: Till) -> None:
     with pytest.raises(NotThere):
-        await till.connector.fetch(checkout_of(till, "../order"))
-
-
-def checkout_of(till: Till, session: str) -> Checkout:
-    order = till.counter.order("PAYFLEX_SA")
-    return Checkout(
-        session=session, reference=order.reference, total=order.total, auto_capture=True, get_token=False, country="ZA",
-        locale="en_ZA", expires_at=order.expires_at, order_id=order.id,
-    )  # fmt: skip
+        await till.connector.fetch(checkout("../order"))

@@ -8,9 +8,10 @@ import pytest
 
 from paymux.connectors.contract import Moved, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.partpay import ONE, TWO, Scripted, Till
-from tests.connectors.payflex.conftest import sample
-from tests.connectors.payflex.test_checkout import checkout_of
+from tests.connectors.partpay import Till
+from tests.connectors.payflex.conftest import checkout, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE, TWO
 
 
 async def test_parts_are_refunded_and_no_more_than_was_paid(till: Till) -> None:
@@ -42,9 +43,9 @@ async def test_a_refund_without_an_answer_is_unclear_until_it_is_sent_again(till
 
 
 async def test_the_documented_refund_is_what_is_sent(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("refund_created"))
+    scripted.replays("refund_created")
     move = till.counter.move(till.money("99.99"), ONE, "299.99")
-    done = await scripted.connector.refund(checkout_of(till, "ord_abc123xyz"), move)
+    done = await scripted.connector.refund(checkout("ord_abc123xyz"), move)
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/order/ord_abc123xyz/refund")
     assert body == {"requestId": ONE, "amount": 99.99, "merchantRefundReference": ONE}
@@ -54,13 +55,13 @@ async def test_the_documented_refund_is_what_is_sent(scripted: Scripted, till: T
 
 
 async def test_a_merchant_without_refunds_is_told_so_in_payflexs_words(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("refund_refused"))
+    scripted.replays("refund_refused")
     with pytest.raises(Refused, match="not enabled") as no:
-        await scripted.connector.refund(checkout_of(till, "o"), till.counter.move(till.money("1"), ONE, "1"))
+        await scripted.connector.refund(checkout("o"), till.counter.move(till.money("1"), ONE, "1"))
     assert no.value.code == "MRM007"
 
 
 async def test_a_refund_whose_first_try_may_still_run_is_unclear(scripted: Scripted, till: Till) -> None:
     scripted.says(409, {"errorCode": "X", "message": "in progress"})
     with pytest.raises(Unclear):
-        await scripted.connector.refund(checkout_of(till, "o"), till.counter.move(till.money("1"), ONE, "1"))
+        await scripted.connector.refund(checkout("o"), till.counter.move(till.money("1"), ONE, "1"))

@@ -8,21 +8,16 @@ from typing import Any
 import pytest
 
 from paymux.connectors.contract import Checkout
-from tests.connectors.partpay import Scripted, Till, sample_of, scripted_server
+from tests.connectors.partpay import Till, family_server
+from tests.connectors.scripted import Scripted, samples_of
+from tests.connectors.till import checkout_of
+
+sample = samples_of("quadpay")
 
 
-def sample(name: str) -> dict[str, Any]:
-    """A documented request or answer of QuadPay."""
-    return sample_of("quadpay", name)
-
-
-def checkout_of(till: Till, session: str = "qp_order_id", **state: str) -> Checkout:
+def checkout(session: str = "qp_order_id", **state: str) -> Checkout:
     """A checkout with this id, remembered with this state."""
-    order = till.counter.order(till.code)
-    return Checkout(
-        session=session, reference=order.reference, total=order.total, auto_capture=True, get_token=False, country="US",
-        locale="en_US", expires_at=order.expires_at, order_id=order.id, state=state,
-    )  # fmt: skip
+    return checkout_of(session, "100.00", "USD", "US", state=state)
 
 
 @pytest.fixture
@@ -32,5 +27,5 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with scripted_server("QUADPAY_US", "/oauth/token") as server:
+    async with family_server(sample, "QUADPAY_US", "/oauth/token") as server:
         yield server

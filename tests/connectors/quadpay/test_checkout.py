@@ -11,8 +11,10 @@ import pytest
 
 from paymux.connectors.contract import Ask, Cancelled, Declined, Item, Paid, Pending, Refused
 from paymux.platform.http import NotSent
-from tests.connectors.partpay import KEY, Scripted, Till, scripted_server
-from tests.connectors.quadpay.conftest import checkout_of, sample
+from tests.connectors.partpay import Till, family_server
+from tests.connectors.quadpay.conftest import checkout, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 def documented(till: Till) -> Any:
@@ -31,8 +33,8 @@ def documented(till: Till) -> Any:
 async def test_the_documented_order_is_what_is_sent_once_the_account_was_looked_at(
     scripted: Scripted, till: Till
 ) -> None:
-    scripted.replays(sample("configuration"))
-    scripted.replays(sample("order_created"))
+    scripted.replays("configuration")
+    scripted.replays("order_created")
     opened = await scripted.connector.create_checkout(documented(till), KEY)
     assert [call[:2] for call in scripted.asked] == [("GET", "/configuration"), ("POST", "/order")]
     assert scripted.asked[1][2] == sample("order_created")["request"] | {
@@ -47,8 +49,8 @@ async def test_the_documented_order_is_what_is_sent_once_the_account_was_looked_
 
 
 async def test_a_discount_is_a_line_less_than_nothing(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("configuration"))
-    scripted.replays(sample("order_created"))
+    scripted.replays("configuration")
+    scripted.replays("order_created")
     await scripted.connector.create_checkout(replace(documented(till), discount=Decimal("35.69")), KEY)
     last = scripted.asked[1][2]["items"][-1]
     assert last == {"name": "Discount", "sku": "", "quantity": 1, "price": "-35.69"}
@@ -58,10 +60,10 @@ async def test_a_discount_is_a_line_less_than_nothing(scripted: Scripted, till: 
     ("live", "host"), [(True, "https://auth.quadpay.com"), (False, "https://auth-dev.quadpay.com")]
 )
 async def test_the_audience_is_that_of_the_environment(live: bool, host: str) -> None:
-    async with scripted_server("QUADPAY_CA", "/oauth/token", live=live) as server:
-        server.replays(sample("configuration"))
+    async with family_server(sample, "QUADPAY_CA", "/oauth/token", live=live) as server:
+        server.replays("configuration")
         assert await server.connector.check() == "read the account's configuration: payments from 50 to 950 CAD"
-    assert [asked["audience"] for asked in server.granted] == [host]
+    assert [asked["audience"] for _, _, asked in server.granted] == [host]
 
 
 def test_canada_has_a_host_of_its_own_and_the_token_one_in_common(till: Till) -> None:
@@ -82,7 +84,7 @@ async def test_the_order_remembers_how_the_account_takes_its_money(
     scripted: Scripted, till: Till, said: dict[str, bool], deferred: str
 ) -> None:
     scripted.says(200, said)
-    scripted.replays(sample("order_created"))
+    scripted.replays("order_created")
     opened = await scripted.connector.create_checkout(documented(till), KEY)
     assert opened.state["deferred"] == deferred
 
@@ -90,7 +92,7 @@ async def test_the_order_remembers_how_the_account_takes_its_money(
 async def test_an_order_to_be_captured_later_is_refused_where_the_account_takes_at_once(
     scripted: Scripted, till: Till
 ) -> None:
-    scripted.replays(sample("configuration_at_once"))
+    scripted.replays("configuration_at_once")
     with pytest.raises(Refused, match="at once") as no:
         await scripted.connector.create_checkout(replace(documented(till), auto_capture=False), KEY)
     assert no.value.code == "not_deferred"
@@ -133,7 +135,7 @@ async def test_an_order_that_was_not_paid_ends(till: Till, outcome: str, kind: t
 
 
 async def test_an_order_that_nobody_pays_is_abandoned_when_it_expires(till: Till) -> None:
-    _, opened, checkout = await till.opens()
+    opened, checkout = await till.opens()
     assert isinstance(await till.connector.fetch(checkout), Pending)
     assert opened.expires_at is not None
     till.passes(hours=25)
@@ -153,8 +155,8 @@ async def test_an_approved_order_is_captured_unless_the_account_defers(
 
 
 async def test_the_documented_status_is_read(scripted: Scripted, till: Till) -> None:
-    scripted.replays(sample("order_status"))
-    report = await scripted.connector.fetch(checkout_of(till, deferred="yes"))
+    scripted.replays("order_status")
+    report = await scripted.connector.fetch(checkout(deferred="yes"))
     assert isinstance(report, Paid)
     assert (report.session, report.reference) == ("qp_order_id", "R508318305")
     assert (report.total, report.captured) == (till.money("359.04"), None)

@@ -8,8 +8,10 @@ import pytest
 
 from paymux.connectors.contract import Moved, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.partpay import ONE, TWO, Scripted, Till
-from tests.connectors.quadpay.conftest import checkout_of, sample
+from tests.connectors.partpay import Till
+from tests.connectors.quadpay.conftest import checkout
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import ONE, TWO
 
 
 @pytest.mark.parametrize("verb", ["capture", "void"])
@@ -28,7 +30,7 @@ async def test_the_request_is_that_of_the_plugin_and_an_empty_answer_is_a_yes(
 ) -> None:
     scripted.says(200, "")
     move = till.counter.move(till.money("100.10"), ONE, "100.10")
-    done = await getattr(scripted.connector, verb)(checkout_of(till), move)
+    done = await getattr(scripted.connector, verb)(checkout(), move)
     assert scripted.asked == [
         ("POST", f"/order/qp_order_id/{verb}", {"amount": 100.1, "merchantReference": ONE}),
     ]
@@ -65,8 +67,8 @@ async def test_only_what_was_captured_is_refunded_in_parts_each_of_them_once(til
     [("refund_created", "c62a2814-f65b-4038-8349-11222ca0c0a9"), ("refund_created_short", "test")],
 )
 async def test_both_documented_answers_name_the_refund(scripted: Scripted, till: Till, name: str, refund: str) -> None:
-    scripted.replays(sample(name))
-    done = await scripted.connector.refund(checkout_of(till), till.counter.move(till.money("20.77"), ONE, "100"))
+    scripted.replays(name)
+    done = await scripted.connector.refund(checkout(), till.counter.move(till.money("20.77"), ONE, "100"))
     assert isinstance(done, Moved)
     assert done.provider_id == refund
     assert scripted.asked[0][2] == {"requestId": ONE, "amount": 20.77, "merchantRefundReference": ONE}
@@ -75,5 +77,5 @@ async def test_both_documented_answers_name_the_refund(scripted: Scripted, till:
 async def test_a_refusal_without_words_is_named_by_its_status(scripted: Scripted, till: Till) -> None:
     scripted.says(422, "nonsense")
     with pytest.raises(Refused) as no:
-        await scripted.connector.capture(checkout_of(till), till.counter.move(till.money("1"), ONE, "1"))
+        await scripted.connector.capture(checkout(), till.counter.move(till.money("1"), ONE, "1"))
     assert no.value.code == "422"
