@@ -7,6 +7,7 @@ import io
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +20,7 @@ from tests.processes import environment_of, run, running, until
 from tests.resilience.shop import Shop
 
 ROOT = Path(__file__).parents[2]
+VERSIONS = str((HERE / "versions").relative_to(ROOT))
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -27,21 +29,42 @@ def git(*words: str) -> bytes:
     return subprocess.run(["git", "-C", str(ROOT), *words], check=True, capture_output=True).stdout
 
 
+def migrations_at(commit: str) -> list[str]:
+    """The names of the migrations that a commit knows, oldest first."""
+    listed = git("ls-tree", "--name-only", commit, f"{VERSIONS}/").decode().split()
+    return sorted(Path(path).name for path in listed if Path(path).name[:1].isdigit())
+
+
 def before_the_last_migration() -> str:
-    """The last commit that does not know the newest migration."""
-    [file] = (HERE / "versions").glob(f"{known_revisions()[-1]}_*.py")
-    added = git("log", "--diff-filter=A", "-1", "--format=%H", "--", str(file.relative_to(ROOT))).decode().strip()
-    return git("rev-parse", f"{added}^" if added else "HEAD").decode().strip()
+    """The last commit whose migrations are the first of ours, and not all of them.
+
+    One whose numbers were given anew later was never a version that anybody's database could come from.
+    """
+    ours = sorted(file.name for file in (HERE / "versions").glob("[0-9]*_*.py"))
+    changed = git("log", "--format=%H", "--", VERSIONS).decode().split()
+    for commit in ("HEAD", *(f"{one}^" for one in changed)):
+        theirs = migrations_at(commit)
+        if theirs and len(theirs) < len(ours) and theirs == ours[: len(theirs)]:
+            return commit
+    raise AssertionError("no version before the last migration was ever committed")
+
+
+@dataclass(frozen=True)
+class Before:
+    """The source of the version before, as it was committed, and the revision that it takes a database to."""
+
+    source: Path
+    revision: str
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The source of the version before, as it was committed."""
+def old(tmp_path: Path) -> Before:
     if not (ROOT / ".git").exists():
         pytest.skip("no history to take the version before from")
-    with tarfile.open(fileobj=io.BytesIO(git("archive", before_the_last_migration(), "src"))) as archive:
+    commit = before_the_last_migration()
+    with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "src"))) as archive:
         archive.extractall(tmp_path / "old", filter="data")
-    return tmp_path / "old" / "src"
+    return Before(tmp_path / "old" / "src", migrations_at(commit)[-1].partition("_")[0])
 
 
 @pytest.fixture
@@ -62,20 +85,20 @@ async def _value(url: str, query: str) -> object:
 
 
 async def test_the_version_before_goes_on_selling_while_the_database_is_upgraded_and_beside_the_new_one(
-    old: Path, database: str, tmp_path: Path
+    old: Before, database: str, tmp_path: Path
 ) -> None:
     ports = {"old": free_port(), "new": free_port()}
     shared = {
         "PAYMUX_HOME": str(tmp_path / "home"), "PAYMUX_DATABASE_URL": database,
         "PAYMUX_SANDBOX_PORT": str(free_port()), "PAYMUX_PUBLIC_URL": f"http://127.0.0.1:{ports['old']}",
     }  # fmt: skip
-    before = environment_of(**shared, PAYMUX_PORT=str(ports["old"]), PYTHONPATH=str(old))
+    before = environment_of(**shared, PAYMUX_PORT=str(ports["old"]), PYTHONPATH=str(old.source))
     after = environment_of(**shared, PAYMUX_PORT=str(ports["new"]))
     ours, theirs = Shop(f"http://127.0.0.1:{ports['new']}", "NEW"), Shop(f"http://127.0.0.1:{ports['old']}", "OLD")
     for words in (("db", "upgrade"), ("db", "prepare")):
         ran = run(before, *words)
         assert ran.code == 0, ran.said
-    assert await _value(database, "SELECT version_num FROM schema_revision") == known_revisions()[-2]
+    assert await _value(database, "SELECT version_num FROM schema_revision") == old.revision < known_revisions()[-1]
 
     with running(before, tmp_path, "serve", "worker", "sandbox") as processes:
         await until(f"http://127.0.0.1:{shared['PAYMUX_SANDBOX_PORT']}/healthz", 200, processes["sandbox"])
