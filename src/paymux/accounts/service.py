@@ -273,7 +273,7 @@ def connector_account(settings: Settings, account: ProviderAccount) -> Account:
         hosts["api"] = settings.provider_hosts[provider.name].rstrip("/")
     return Account(
         code=code,
-        facts=provider.facts,
+        facts=provider.facts.for_code(code),
         credentials=account.credentials,
         hosts=hosts,
         live=account.environment == "live",

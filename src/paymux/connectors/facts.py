@@ -278,6 +278,19 @@ class ProviderFacts(_Facts):
         names = (name for name in Capabilities.model_fields if getattr(self.capabilities, name))
         return frozenset(name for name in names if not {name, _BUILT_ON.get(name)} & set(code.lacks))
 
+    def for_code(self, code: CodeFacts) -> ProviderFacts:
+        """These facts, with the capabilities that this one of the provider's codes has."""
+        return self._by_code[code.code]
+
+    @cached_property
+    def _by_code(self) -> dict[str, ProviderFacts]:
+        found = {}
+        for name, code in self.codes.items():
+            able = self.able(code)
+            held = Capabilities.model_validate({name: name in able for name in Capabilities.model_fields})
+            found[name] = self.model_copy(update={"capabilities": held}) if code.lacks else self
+        return found
+
     @property
     def held_back(self) -> dict[str, str]:
         """The capabilities that are not offered though they are there, each with the reason."""

@@ -58,5 +58,6 @@ class Core:
 
 
 def facts_of(order: Order) -> ProviderFacts:
-    """The facts of an order's provider."""
-    return provider_of(order.code)[0].facts
+    """The facts of an order's provider, with the capabilities of its code."""
+    provider, code = provider_of(order.code)
+    return provider.facts.for_code(code)

@@ -157,7 +157,7 @@ def _check_abilities(order: Any, facts: ProviderFacts, code: CodeFacts, faults: 
         (bool(order.get_token), "token", "getToken is not supported by"),
         (order.token is not None, "charge_token", "token is not supported by"),
     ):
-        if wanted and (ability in code.lacks or not getattr(facts.capabilities, ability)):
+        if wanted and not getattr(facts.for_code(code).capabilities, ability):
             faults.add(f"{message} {order.bnpl_provider}", "not_supported")
     for key, value in (order.additional_data or {}).items():
         known = facts.additional_data.get(key)
