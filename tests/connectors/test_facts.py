@@ -26,7 +26,7 @@ async def test_a_checkout_that_its_code_can_not_close_is_left_alone_at_the_provi
     """The provider closes checkouts, this code's it does not: the cancelled order makes no call that is only refused."""
     opened = await merchant.creates("ALIPAY_ID", "150000")
     answer = await merchant.post(f"/orders/{opened['orderReference']}/cancel", {})
-    assert answer.status == 200, answer.body
+    assert answer.status == 201, answer.body
     await installation.quiet()
     async with installation.database.connection() as held:
         paths = await held.fetch(
