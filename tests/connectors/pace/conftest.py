@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from paymux.connectors.contract import Checkout, Incoming
 from paymux.platform.database import from_json
-from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY
-
-__all__ = ["KEY", "TRANSACTION"]
+from tests.connectors.scripted import Scripted, samples_of, served
+from tests.connectors.till import checkout_of
 
 TRANSACTION = "T7F3A91C2"
 CREDENTIALS = {"client_id": "id_demo", "client_secret": "secret_demo"}
@@ -24,7 +21,7 @@ BASIC = "Basic aWRfZGVtbzpzZWNyZXRfZGVtbw=="
 # printf 'paymux-sandbox:sbx-paymux-pace-secret' | openssl base64
 AT_SIMULATOR = "Basic cGF5bXV4LXNhbmRib3g6c2J4LXBheW11eC1wYWNlLXNlY3JldA=="
 
-sample = base.samples_of("pace")
+sample = samples_of("pace")
 
 
 def event(body: bytes) -> Incoming:
@@ -41,11 +38,7 @@ class Till(tills.Till):
 
     def checkout(self, **changes: Any) -> Checkout:
         """A checkout of the samples' transaction."""
-        order = self.counter.order(self.code)
-        return Checkout(
-            session=TRANSACTION, reference="R-1001", total=order.total, auto_capture=True, get_token=False,
-            country="SG", locale="en_SG", expires_at=order.expires_at, order_id=order.id, **changes,
-        )  # fmt: skip
+        return checkout_of(TRANSACTION, "100.00", "SGD", "SG", **changes)
 
     async def call(self, method: str, path: str, body: Any = None, who: str = AT_SIMULATOR) -> tuple[int, Any]:
         """Call Pace's API, or the sandbox's own routes, by plain HTTP."""
@@ -61,12 +54,7 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("pace"))
 
 
-class Scripted(base.Scripted):
-    def admits(self, request: web.Request) -> None:
-        assert request.headers["Authorization"] == BASIC
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with base.served(Scripted(sample), "PACE", CREDENTIALS) as server:
+    async with served(Scripted(sample, authorization=BASIC), "PACE", CREDENTIALS) as server:
         yield server

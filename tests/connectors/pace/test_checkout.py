@@ -12,7 +12,9 @@ import pytest
 from paymux.connectors.contract import Ask, Item, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.pace.conftest import KEY, TRANSACTION, Scripted, Till, sample
+from tests.connectors.pace.conftest import TRANSACTION, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY
 
 
 async def test_what_is_sent_is_the_total_in_major_and_the_lines_in_minor_units(scripted: Scripted, till: Till) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from paymux.connectors.contract import Cancelled, EventReading, Expired, NotThere, Paid, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.pace.conftest import TRANSACTION, Scripted, Till, event, sample
+from tests.connectors.pace.conftest import TRANSACTION, Till, event, sample
+from tests.connectors.scripted import Scripted
 
 SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
 FULL = sample("created")["answer"]

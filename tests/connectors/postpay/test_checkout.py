@@ -10,7 +10,9 @@ import pytest
 
 from paymux.connectors.contract import Ask, Item, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.postpay.conftest import KEY, ONE, Scripted, Till, sample
+from tests.connectors.postpay.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE
 
 
 async def test_what_is_sent_names_the_order_and_hundredths(scripted: Scripted, till: Till) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from paymux.connectors.contract import Approved, Cancelled, Declined, NotThere, Paid, Pending, Refused
 from paymux.platform.http import Unclear
-from tests.connectors.postpay.conftest import KEY, ONE, TWO, Scripted, Till, sample
+from tests.connectors.postpay.conftest import Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.till import KEY, ONE, TWO
 
 SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
 CAPTURED = sample("order_captured")["answer"]
@@ -31,7 +33,7 @@ async def test_a_captured_order_is_paid_whole(scripted: Scripted, till: Till) ->
 
 
 async def test_what_the_shopper_agreed_to_is_captured_once(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     assert isinstance(await till.connector.confirm(checkout, KEY), Pending)
     assert till.rows() == SALE
 
@@ -151,17 +153,17 @@ async def test_a_refund_of_another_amount_is_unclear(scripted: Scripted, till: T
 
 
 async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
-    checkout = await till.pays()
-    await till.refunds(checkout, "40.00", ONE)
+    checkout = await till.confirms()
+    await till.moves("refund", checkout, "40.00", ONE)
     with pytest.raises(Refused, match="above what is left"):
-        await till.refunds(checkout, "60.01", TWO, open="60.00")
-    await till.refunds(checkout, "60.00", TWO, open="60.00")
+        await till.moves("refund", checkout, "60.01", TWO, open="60.00")
+    await till.moves("refund", checkout, "60.00", TWO, open="60.00")
     assert till.rows() == [*SALE, ("refund", Decimal(40)), ("refund", Decimal(60))]
 
 
 async def test_a_refund_without_an_answer_is_unclear(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.confirms()
     await till.counter.order_fault("refund", "error_after")
     with pytest.raises(Unclear):
-        await till.refunds(checkout, "40.00")
+        await till.moves("refund", checkout, "40.00")
     assert till.rows() == [*SALE, ("refund", Decimal(40))]

@@ -23,7 +23,9 @@ from paymux.connectors.contract import (
     Refused,
 )
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.shopback.conftest import CREDENTIALS, KEY, LOGIN, TWO, UUID, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.shopback.conftest import LOGIN, UUID, Till, sample
+from tests.connectors.till import KEY, TWO
 
 RETURN = "https://paymux.example/return/otk_1"
 PLACE = {"line1": "1 High Street", "city": "Sydney", "state": "NSW", "postcode": "2000", "countryCode": "SG"}
@@ -161,7 +163,7 @@ async def test_each_call_has_a_token_of_its_own(scripted: Scripted, till: Till) 
     scripted.replays("order_status", "order_status")
     for _ in (1, 2):
         await scripted.connector.fetch(till.checkout())
-    assert scripted.logins == 2
+    assert len(scripted.granted) == 2
 
 
 @pytest.mark.parametrize(
@@ -174,16 +176,15 @@ async def test_each_call_has_a_token_of_its_own(scripted: Scripted, till: Till) 
 async def test_without_a_login_the_order_was_never_sent(
     scripted: Scripted, till: Till, status: int, said: Any, kind: type[Exception]
 ) -> None:
-    scripted.logins_are_told = True
-    scripted.says(status, said)
+    scripted.grant = (status, said)
     with pytest.raises(kind):
         await scripted.connector.create_checkout(till.counter.order("SHOPBACK_SG"), KEY)
-    assert [(method, path) for method, path, _ in scripted.asked] == [("POST", "/merchant/auth/login")]
+    assert (len(scripted.granted), scripted.asked) == (1, [])
 
 
 async def test_a_documented_login_is_read(scripted: Scripted) -> None:
     assert await scripted.connector.check()
-    assert (scripted.logins, CREDENTIALS["merchant_id"]) == (1, LOGIN["request"]["username"])
+    assert scripted.granted == [("POST", "/merchant/auth/login", LOGIN["request"])]
 
 
 # -- how it stands ----------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import pytest
 
 from paymux.connectors.contract import Moved, NotThere, Paid, Refused, Underway
 from paymux.platform.http import Unclear
-from tests.connectors.shopback.conftest import ONE, TWO, UUID, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.shopback.conftest import UUID, Till, sample
+from tests.connectors.till import ONE, TWO
 
 SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
 
@@ -96,41 +98,41 @@ async def test_an_error_is_a_clear_no(scripted: Scripted, till: Till, http: int,
 
 
 async def test_parts_are_refunded_until_nothing_is_left(till: Till) -> None:
-    checkout = await till.pays()
-    assert isinstance(await till.refunds(checkout, "40.00", ONE), Moved)
+    checkout = await till.decided()
+    assert isinstance(await till.tries("refund", checkout, "40.00", ONE), Moved)
     paid = await till.connector.fetch(checkout)
     assert isinstance(paid, Paid)
     assert paid.refunded is None
     with pytest.raises(Refused, match="larger than what is left") as no:
-        await till.refunds(checkout, "60.01", "k-2", open="60.00")
+        await till.tries("refund", checkout, "60.01", "k-2", open="60.00")
     assert no.value.code == "refund_amount_too_large"
-    assert isinstance(await till.refunds(checkout, "60.00", TWO, open="60.00"), Moved)
+    assert isinstance(await till.tries("refund", checkout, "60.00", TWO, open="60.00"), Moved)
     paid = await till.connector.fetch(checkout)
     assert isinstance(paid, Paid)
     assert paid.refunded == 100
     with pytest.raises(Refused, match=r"Unable to Refund Order in status \[REFUNDED\]"):
-        await till.refunds(checkout, "1.00", "k-4", open="0.00")
+        await till.tries("refund", checkout, "1.00", "k-4", open="0.00")
     assert till.rows() == [*SALE, ("refund", Decimal(40)), ("refund", Decimal(60))]
 
 
 async def test_an_order_that_is_not_paid_can_not_be_refunded(till: Till) -> None:
     _, checkout = await till.opens()
     with pytest.raises(Refused, match=r"status \[INITIATED\]"):
-        await till.refunds(checkout, "40.00")
+        await till.tries("refund", checkout, "40.00")
 
 
 @pytest.mark.parametrize("fault", ["error_after", "malformed"])
 async def test_a_refund_whose_answer_was_lost_is_made_once(till: Till, fault: str) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     await till.counter.order_fault("refund", fault)
     with pytest.raises(Unclear):
-        await till.refunds(checkout, "40.00")
-    assert isinstance(await till.refunds(checkout, "40.00"), Moved)
+        await till.tries("refund", checkout, "40.00")
+    assert isinstance(await till.tries("refund", checkout, "40.00"), Moved)
     assert till.rows() == [*SALE, ("refund", Decimal(40))]
 
 
 async def test_a_refund_in_the_portal_shows_once_all_is_given_back(till: Till) -> None:
-    checkout = await till.pays()
+    checkout = await till.decided()
     await till.request("POST", "/sandbox/portal-refund", {"id": checkout.session, "amount": "100.00"})
     paid = await till.connector.fetch(checkout)
     assert isinstance(paid, Paid)

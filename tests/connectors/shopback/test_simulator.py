@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.shopback.conftest import KEY, ONE, TWO, Till, sample
+from tests.connectors.shopback.conftest import Till, sample
+from tests.connectors.till import KEY, ONE, TWO
 
 ORDER = sample("order")["request"]
 
@@ -94,7 +95,7 @@ async def test_an_order_is_known_by_its_private_id_only(till: Till) -> None:
     [{"amount": 0}, {"amount": "5"}, {"description": None}, {"description": "x" * 1025}, {"items": [{"name": "x"}]}],
 )
 async def test_a_refund_that_breaks_a_rule_is_refused(till: Till, changes: dict[str, Any]) -> None:
-    checkout, token = await till.pays(), await till.token()
+    checkout, token = await till.decided(), await till.token()
     body = {"amount": 5, "description": "broken"} | changes
     ask = {"Authorization": token, "X-ShopBack-Idempotent-Id": ONE}
     assert (await till.request("POST", f"/order/{checkout.session}/refund", body, **ask))[0] == 400

@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from paymux.connectors.contract import Checkout, Incoming
-from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY
-
-__all__ = ["KEY", "PAYMENT"]
+from tests.connectors.scripted import Scripted, samples_of, served
+from tests.connectors.till import checkout_of
 
 PAYMENT = "SDF-453672-PMT"
 SECRET = "whsec-demo"
@@ -29,7 +26,7 @@ AT_SIMULATOR = {
     "grant_type": "client_credentials",
 }  # fmt: skip
 
-sample = base.samples_of("triplea")
+sample = samples_of("triplea")
 
 
 def webhook(body: bytes, secret: str = SECRET, when: str = "1580010000") -> Incoming:
@@ -48,11 +45,7 @@ class Till(tills.Till):
 
     def checkout(self, **changes: Any) -> Checkout:
         """A checkout of the samples' payment."""
-        order = self.counter.order(self.code)
-        return Checkout(
-            session=PAYMENT, reference="R-1001", total=order.total, auto_capture=True, get_token=False, country="US",
-            locale="en_US", expires_at=order.expires_at, order_id=order.id, **changes,
-        )  # fmt: skip
+        return checkout_of(PAYMENT, "100.00", "USD", "US", **changes)
 
     async def sends(self, checkout: Checkout, value: str) -> str:
         """Have somebody send coins of a value to a payment's address; the tier that follows."""
@@ -63,12 +56,7 @@ class Till(tills.Till):
 
     async def grant(self, **changes: str) -> tuple[int, dict[str, Any]]:
         """Ask for an access token by plain HTTP."""
-        url = f"{self.counter.base_url}/triplea/api/v1/oauth/token"
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(url, data={**AT_SIMULATOR, **changes}) as answer,
-        ):
-            return answer.status, await answer.json()
+        return await self.request("POST", "/api/v1/oauth/token", aiohttp.FormData({**AT_SIMULATOR, **changes}))
 
     async def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
         """Call TripleA's API by plain HTTP, by default with a fresh access token."""
@@ -82,26 +70,11 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
     return Till(await counter_of("triplea"))
 
 
-@dataclass
-class Scripted(base.Scripted):
-    """A server that grants tokens, too; `grant` is what it answers then."""
-
-    grant: tuple[int, str] = (200, '{"access_token": "granted", "expires_in": 315360000}')
-    shown: list[dict[str, str]] = field(default_factory=list)
-    """The credentials that tokens were asked for with."""
-
-    def admits(self, request: web.Request) -> None:
-        assert request.headers["Authorization"] == "Bearer granted"
-
-    async def answer(self, request: web.Request) -> web.Response:
-        if request.path != "/api/v1/oauth/token":
-            return await super().answer(request)
-        self.shown.append({name: str(value) for name, value in (await request.post()).items()})
-        status, text = self.grant
-        return web.Response(status=status, text=text, content_type="application/json")
-
-
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    async with base.served(Scripted(sample), "TRIPLEA", CREDENTIALS) as server:
+    server = Scripted(
+        sample, authorization="Bearer granted", grant_path="/api/v1/oauth/token",
+        grant=(200, {"access_token": "granted", "expires_in": 315360000}),
+    )  # fmt: skip
+    async with served(server, "TRIPLEA", CREDENTIALS) as server:
         yield server

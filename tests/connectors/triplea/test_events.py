@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from paymux.connectors.contract import EventReading, Forged, Incoming
-from tests.connectors.triplea.conftest import PAYMENT, Scripted, Till, sample, webhook
+from tests.connectors.scripted import Scripted
+from tests.connectors.triplea.conftest import PAYMENT, Till, sample, webhook
 
 TOLD = sample("webhook")
 # { printf '1580010000.'; jq -j .body src/paymux/connectors/triplea/samples/webhook.json; } | openssl dgst -sha256 -hmac whsec-demo

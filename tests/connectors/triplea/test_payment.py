@@ -11,7 +11,8 @@ import pytest
 from paymux.connectors.contract import NotThere, Paid, Pending
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.triplea.conftest import PAYMENT, Scripted, Till, sample
+from tests.connectors.scripted import Scripted
+from tests.connectors.triplea.conftest import PAYMENT, Till, sample
 
 SALE = [("authorize", Decimal(100)), ("capture", Decimal(100))]
 DETAILS = sample("payment_details")["answer"]
