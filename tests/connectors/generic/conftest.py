@@ -23,9 +23,9 @@ from aiohttp import web
 
 from paymux.connectors.contract import Connector, OrderToPay
 from tests.connectors.conftest import Counter
+from tests.connectors.scripted import samples_of
 
 ROOT = Path(__file__).parents[3]
-SAMPLES = ROOT / "src/paymux/connectors/generic/samples"
 CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "docs/generic-contract.openapi.yaml").read_text())
 VERSION = "2026-11-01"
 SECRET = "whsec_" + base64.b64encode(b"a secret of this test, 32 bytes!").decode()
@@ -45,11 +45,7 @@ def sign(secret: str, id: str, at: int, body: bytes) -> dict[str, str]:
     return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": f"v1,{signature}"}
 
 
-def sample(name: str) -> dict[str, Any]:
-    """A sample file of the connector."""
-    found: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
-    assert found["source"]
-    return found
+sample = samples_of("generic")
 
 
 @dataclass

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-from paymux.connectors.contract import Checkout, Paid
+from paymux.connectors.contract import Checkout, Redirect
 from tests.connectors import scripted as base
 from tests.connectors import till as tills
-from tests.connectors.till import KEY, ONE, TWO
-
-__all__ = ["KEY", "ONE", "TWO"]
 
 CREDENTIALS = {
     "api_key": "sandbox-paymob-api-key", "secret_key": "egy_sk_test_5a2d90c1e7", "public_key": "egy_pk_test_77c0Yb31Qk",
@@ -36,24 +32,9 @@ class Till(tills.Till):
     code: str = "PAYMOB_EG"
     currency: str = "EGP"
 
-    async def decides(self, outcome: str, amount: str = "100.00", **changes: Any) -> tuple[Checkout, Mapping[str, str]]:
-        opened, checkout = await self.opens(amount, **changes)
-        return checkout, await self.shopper(opened.url, outcome)
-
-    async def shopper(self, url: str, outcome: str) -> Mapping[str, str]:
-        """Go on from the unified checkout to where the shopper decides, and have him decide."""
-        async with aiohttp.ClientSession() as browser, browser.get(url, allow_redirects=False) as answer:
-            assert answer.status == 302, await answer.text()
-            page = answer.headers["Location"]
-        query: Mapping[str, str] = await self.counter.shopper(page, outcome)
-        return query
-
-    async def pays(self, amount: str = "100.00", **changes: Any) -> Checkout:
-        """Have the shopper pay; the checkout with the payment's id, as the core keeps it."""
-        checkout, _ = await self.decides("approve", amount, **changes)
-        paid = await self.connector.fetch(checkout)
-        assert isinstance(paid, Paid)
-        return replace(checkout, payment_id=paid.payment_id)
+    async def page(self, opened: Redirect) -> str:
+        """Behind the unified checkout."""
+        return await self.sent_on(opened.url)
 
     async def token(self) -> str:
         """An access token, asked for by plain HTTP."""

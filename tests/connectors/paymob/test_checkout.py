@@ -13,7 +13,8 @@ import pytest
 from paymux.connectors.contract import Item, NotThere, Paid, Pending, Person, Redirect, Refused
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.paymob.conftest import CREDENTIALS, INQUIRY, KEY, TWO, Scripted, Till, sample
+from tests.connectors.paymob.conftest import CREDENTIALS, INQUIRY, Scripted, Till, sample
+from tests.connectors.till import KEY, TWO
 
 
 async def _asked(till: Till, scripted: Scripted, **changes: Any) -> dict[str, Any]:
@@ -75,7 +76,7 @@ async def test_a_lost_answer_to_opening_is_unclear_and_another_intention_can_be_
         await till.connector.create_checkout(order, KEY)
     opened = await till.connector.create_checkout(order, TWO)
     assert isinstance(opened, Redirect)
-    await till.shopper(opened.url, "approve")
+    await till.counter.shopper(await till.page(opened), "approve")
     said = await till.connector.fetch(till.counter.checkout(order, opened))
     assert isinstance(said, Paid)
     assert said.reference == "R-1001"
@@ -276,11 +277,11 @@ async def test_money_of_an_order_whose_latest_try_failed_keeps_it_from_ending(sc
 
 async def test_a_failed_try_may_be_followed_by_a_payment(till: Till) -> None:
     opened, checkout = await till.opens()
-    await till.shopper(opened.url, "decline")
+    await till.counter.shopper(await till.page(opened), "decline")
     said = await till.connector.fetch(checkout)
     assert isinstance(said, Pending)
     assert "Do not honour" in said.reason
-    await till.shopper(opened.url, "approve")
+    await till.counter.shopper(await till.page(opened), "approve")
     assert isinstance(await till.connector.fetch(checkout), Paid)
 
 

@@ -11,7 +11,8 @@ import pytest
 from paymux.connectors.contract import Moved, NotThere, Paid, Refused, Underway
 from paymux.money import Money
 from paymux.platform.http import Unclear
-from tests.connectors.paymob.conftest import ONE, TWO, Scripted, Till, sample
+from tests.connectors.paymob.conftest import Scripted, Till, sample
+from tests.connectors.till import ONE, TWO
 
 DONE = {"id": 17, "success": True, "pending": False, "amount_cents": 5000, "data": {"message": "Approved"}}
 

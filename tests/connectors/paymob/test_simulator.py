@@ -93,7 +93,7 @@ async def test_the_page_opens_for_the_public_key_and_the_intentions_secret_only(
 async def test_an_intention_that_has_expired_can_not_be_paid(till: Till) -> None:
     opened, _ = await till.opens()
     till.passes(hours=25)
-    assert await till.shopper(opened.url, "approve") == {}
+    assert await till.counter.shopper(await till.page(opened), "approve") == {}
     assert till.rows() == []
 
 
