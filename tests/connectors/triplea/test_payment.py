@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import NotThere, Paid, Pending
+from paymux.connectors.contract import Declined, NotThere, Paid, Pending
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.scripted import Scripted
@@ -70,8 +70,14 @@ async def test_a_short_payment_never_counts_whatever_it_is_worth(scripted: Scrip
     assert short.total.amount == Decimal(str(value))
 
 
-@pytest.mark.parametrize("tier", ["none", "invalid", "GOOD", "great", ""])
-async def test_no_coins_invalid_ones_or_an_unknown_word_are_pending(scripted: Scripted, till: Till, tier: str) -> None:
+async def test_an_invalid_payment_is_declined(scripted: Scripted, till: Till) -> None:
+    report = await read(scripted, till, payment_tier="invalid", confirmed_order_amt=0)
+    assert isinstance(report, Declined)
+    assert report.code == "invalid"
+
+
+@pytest.mark.parametrize("tier", ["none", "GOOD", "great", ""])
+async def test_no_coins_or_an_unknown_word_is_pending(scripted: Scripted, till: Till, tier: str) -> None:
     report = await read(scripted, till, payment_tier=tier)
     assert isinstance(report, Pending)
     assert not report.completed
@@ -99,7 +105,7 @@ async def test_an_answer_that_makes_no_sense_is_unclear(scripted: Scripted, till
 
 @pytest.mark.parametrize(
     ("outcome", "kind"),
-    [("approve", Paid), ("decline", Pending), ("cancel", Pending), ("pending", Paid), ("error", Pending)],
+    [("approve", Paid), ("decline", Declined), ("cancel", Pending), ("pending", Paid), ("error", Pending)],
 )
 async def test_what_the_shopper_does_is_what_the_tier_says(till: Till, outcome: str, kind: type) -> None:
     checkout, _ = await till.decides(outcome)

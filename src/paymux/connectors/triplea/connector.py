@@ -1,8 +1,7 @@
 """TripleA, API v1: an order in an ordinary currency, paid with bitcoin.
 
 A payment is requested, the shopper sends coins to its address, and `payment_tier` tells what TripleA makes of them:
-`hold` are seen and not settled yet, `short` are too few so far, `good` are sufficient, `invalid` came to nothing, and
-others may follow.
+`hold` are seen and not settled yet, `short` are too few so far, `good` are sufficient, `invalid` came to nothing.
 Sufficient is not the same as this order's amount: what counts is the value of the coins, and only if it is exactly
 that. Less or more, or coins that come when the order has ended, are left to a person, for no call gives coins back.
 So no payment can be closed either. The shopper's return is unsigned; webhooks are signed, and each makes us ask.
@@ -149,7 +148,7 @@ def _address(place: Address) -> str:
 
 
 def _report(payment: Payment, answer: Answer) -> Report:
-    """What a tier means for the order. None is its end, for the address goes on taking coins; any other is asked about."""
+    """What a tier means for the order; a word that we don't know is asked about again."""
     name, tier = payment.payment_reference, payment.payment_tier
     said: dict[str, Any] = {"session": name, "reference": payment.reference, "raw": raw(answer)}
     if tier == "hold":
@@ -159,6 +158,8 @@ def _report(payment: Payment, answer: Answer) -> Report:
         return Paid(payment_id=name, total=payment.received, captured=None, underway=True, **said)
     if tier == "good":
         return _sufficient(payment, said)
+    if tier == "invalid":
+        return Declined(reason="TripleA calls the payment failed or invalid", code=tier, **said)
     return Pending(reason=f"the payment's tier is {tier[:64]}", **said)
 
 
