@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from paymux.connectors.contract import MoveKind, MoveStatus, NotThere, ProviderMove, Refused
-from paymux.platform.http import Answer, Unclear
+from paymux.connectors.reading import read_or_empty
+from paymux.platform.http import Answer
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -141,29 +142,8 @@ def _apart(one: datetime | None, other: datetime | None) -> timedelta:
     return abs(one - other) if one and other else timedelta.max
 
 
-S = TypeVar("S", bound=_Said)
-
-
-def read(model: type[S], answer: Answer) -> S:
-    """An answer's body as a model. Raises Unclear for anything else."""
-    try:
-        return model.model_validate(answer.json())
-    except ValidationError as fault:
-        wrong = ", ".join(".".join(map(str, error["loc"])) or "body" for error in fault.errors()[:5])
-        raise Unclear(f"answer {answer.status} can't be read: {wrong}") from fault
-
-
-def raw(answer: Answer) -> dict[str, Any] | None:
-    """The provider's own answer, where it is an object."""
-    body = answer.json()
-    return body if isinstance(body, dict) else None
-
-
 def refusal(answer: Answer, absent: Sequence[int] = (404,)) -> Refused:
     """What a 4xx says. `absent` are the statuses by which this call says that there is no such thing."""
-    try:
-        said = _Error.model_validate(answer.json())
-    except (Unclear, ValidationError):
-        said = _Error()
+    said = read_or_empty(_Error, answer)
     kind = NotThere if answer.status in absent else Refused
     return kind(said.message or f"Afterpay refused with {answer.status}", said.error_code or str(answer.status))

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.afterpay.answers import Event, Limits, OpenCheckout, Payment, raw, read, refusal
+from paymux.connectors.afterpay.answers import Event, Limits, OpenCheckout, Payment, refusal
 from paymux.connectors.afterpay.answers import Refund as RefundAnswer
 from paymux.connectors.contract import (
     Address,
@@ -37,6 +37,7 @@ from paymux.connectors.contract import (
     Report,
 )
 from paymux.connectors.provider_http import USER_AGENT, basic
+from paymux.connectors.reading import raw, read
 from paymux.money import InexactAmount, Money, fits, minor_units
 from paymux.platform.http import Answer, Unclear
 
