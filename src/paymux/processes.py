@@ -68,6 +68,7 @@ async def serve(settings: Settings) -> None:
     import uvicorn
 
     from paymux.api.app import make_app
+    from paymux.api.connections import connections
 
     for name in (signal.SIGINT, signal.SIGTERM):
         # Uvicorn raises what it caught once more when it has ended, which would end us before all is closed.
@@ -77,7 +78,7 @@ async def serve(settings: Settings) -> None:
             make_app(core), host=settings.host, port=settings.port, log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=int(settings.shutdown_grace), timeout_keep_alive=30,
             proxy_headers=False,
-            http="httptools", loop="uvloop", backlog=2048, h11_max_incomplete_event_size=65_536,
+            http=connections(settings), loop="uvloop", backlog=2048, ws="none",
         )  # fmt: skip
         await uvicorn.Server(config).serve()
 
