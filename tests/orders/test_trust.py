@@ -102,6 +102,27 @@ async def test_the_end_of_a_checkout_that_is_not_ours_does_not_end_the_order(
     assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
 
 
+async def test_a_payment_of_a_checkout_that_is_not_ours_does_not_pay_the_order(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    """Proven by its key, with our reference, amount and currency: and for a checkout that this order never opened."""
+    till, opened = tills["SALESTILL"], await merchant.creates("SALESTILL")
+    reference = opened["orderReference"]
+    ours, another = till.of(reference), till.of(await paid(merchant, shopper, "SALESTILL"))
+    body = {**till._shown(another), "id": "co-another", "reference": till._shown(ours)["reference"]}
+    answer = await installation.call("POST", ours.data["events_url"], json=body, headers={"X-Key": "till-key"})
+    assert answer.status == 200
+
+    async def listed() -> Any:
+        return (await merchant.details(reference))["needsReview"]
+
+    assert await eventually(listed) == "the provider reports a payment with another session"
+    details = await merchant.details(reference)
+    assert (details["status"], details["captureStatus"], details["refunds"]) == ("PENDING", None, [])
+    assert not installation.inbox.events(reference, "ORDER_ASYNC_CALLBACK")
+    assert installation.ledger(reference) == []
+
+
 # -- T2 ---------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.platform.logs import without_secrets
+from paymux.platform.logs import redact, redacted, without_secrets
 
 _SAID = """
 import asyncio, logging
@@ -96,6 +96,21 @@ def test_every_line_of_the_json_log_is_one() -> None:
 def test_what_looks_like_a_secret_or_a_person_is_blanked_wherever_it_stands(secret: str) -> None:
     for text in (secret, f"/return/{secret}", f'{{"a":"{secret}"}}', f"it is {secret}, they say"):
         assert secret not in without_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["client_secret", "token", "Authorization", "password", "credentials", "email", "phoneNumber", "streetAddress1",
+     "billingAddress", "cookie", "postalCode", "dateOfBirth", "first_name", "lastName", "fullname", "name"],
+)  # fmt: skip
+def test_what_is_named_as_a_secret_or_a_person_is_blanked_whatever_it_looks_like(name: str) -> None:
+    event = {"event": "it.happened", name: "plain", "order": {"lines": [{name: "plain"}], "id": "ord_1"}}
+    assert redacted({name: "plain", "inner": {name: {"deeper": "plain"}}}) == {
+        name: "[redacted]", "inner": {name: "[redacted]"},
+    }  # fmt: skip
+    told = redact(None, "info", event)
+    assert "plain" not in str(told)
+    assert (told["event"], told["order"]["id"]) == ("it.happened", "ord_1")
 
 
 @pytest.mark.parametrize(
