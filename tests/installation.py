@@ -148,7 +148,7 @@ class Installation:
         self.store.close()
         await self.database.close()
 
-    async def call(self, method: str, url: str, **request: Any) -> Answer:
+    async def call(self, method: str, url: str | URL, **request: Any) -> Answer:
         """One HTTP call, redirects not followed."""
         async with self.http.request(method, url, allow_redirects=False, **request) as answer:
             text = await answer.read()
@@ -235,11 +235,11 @@ class Merchant:
     async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         sent = {"Authorization": f"Bearer {await self.token()}", "Content-Type": "application/json", **headers}
         data = body if isinstance(body, bytes) else to_json(body).encode()
-        return await self.installation.call("POST", URL(self.base + path, encoded=True), data=data, headers=sent)  # type: ignore[arg-type]
+        return await self.installation.call("POST", URL(self.base + path, encoded=True), data=data, headers=sent)
 
     async def get(self, path: str) -> Answer:
         sent = {"Authorization": f"Bearer {await self.token()}"}
-        return await self.installation.call("GET", URL(self.base + path, encoded=True), headers=sent)  # type: ignore[arg-type]
+        return await self.installation.call("GET", URL(self.base + path, encoded=True), headers=sent)
 
     def order(self, code: str = "AFTERPAY_AU", amount: str = "100", **changes: Any) -> dict[str, Any]:
         """The body of an order that this code accepts; a change to None takes a field away."""
@@ -359,7 +359,7 @@ class Shopper:
 
     async def returns(self, url: str) -> dict[str, str]:
         """Come back to paymux and be sent on to the shop: the query that the shop gets."""
-        answer = await self.installation.call("GET", URL(url, encoded=True))  # type: ignore[arg-type]
+        answer = await self.installation.call("GET", URL(url, encoded=True))
         assert answer.status == 303, (answer.status, answer.body)
         return dict(URL(answer.headers["Location"]).query)
 

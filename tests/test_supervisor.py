@@ -147,14 +147,19 @@ def test_the_printed_commands_create_an_order_and_ctrl_c_leaves_nothing(home: Pa
         assert gone(processes)
 
 
+def kills(dev: Dev, name: str) -> None:
+    """Kill one of the family, and wait until it is back."""
+    before = dev.family()[name]
+    before.kill()
+    until(lambda: not before.is_running())
+    until(lambda: name in dev.family())
+    until(dev.ready)
+
+
 def test_whatever_is_killed_comes_back_and_the_data_with_it(home: Path) -> None:
     with running(home) as dev:
         for name in ("serve", "worker", "sandbox", "postgres"):
-            before = dev.family()[name]
-            before.kill()
-            until(lambda before=before: not before.is_running())
-            until(lambda name=name: name in dev.family())
-            until(dev.ready)
+            kills(dev, name)
         assert "the database ended; starting it again" in dev.text
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from bench.torture.endpoint import Endpoint
@@ -219,9 +220,8 @@ class Storyteller:
         """After the trouble: repeat every call that never got its answer."""
         for order in self.orders:
             if order.created is None or order.created.open:
-                order.created = (await self._asked([lambda o=order: self._create(o)], lambda o=order: self._create(o)))[
-                    0
-                ]  # type: ignore[misc]
+                again = partial(self._create, order)
+                order.created = (await self._asked([again], again))[0]
             for (kind, reference), (body, answer) in list(order.moves.items()):
                 if answer.open:
                     amount = body["amount"] if kind != "refund" else body["refundAmount"]["amount"]

@@ -230,7 +230,7 @@ async def test_an_address_that_nobody_has_is_a_404_without_a_token(path: str, in
     from yarl import URL
 
     url = URL(installation.settings.base_url + path, encoded=True)
-    answer = await installation.call("GET", url)  # type: ignore[arg-type]
+    answer = await installation.call("GET", url)
     assert answer.status == 404
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -11,7 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from paymux.accounts import store
+from paymux.accounts import service, store
 from paymux.accounts.access_tokens import AccessTokens
 from tests.api.conftest import Holds, Newcomer
 from tests.installation import Answer, Installation, Merchant
@@ -66,7 +67,7 @@ REFUSED: list[tuple[dict[str, str | None], int, str]] = [
 
 @pytest.mark.parametrize(("changes", "status", "error"), REFUSED)
 async def test_a_refusal_says_it_in_the_words_of_rfc_6749_and_with_a_message(
-    changes: dict[str, str | None], status: int, error: str, installation: Installation, holds: Holds
+    changes: dict[str, Any], status: int, error: str, installation: Installation, holds: Holds
 ) -> None:
     answer = await asks(installation, **changes)
     assert (answer.status, answer.body["error"], answer.body["code"]) == (status, error, error)
@@ -115,6 +116,51 @@ async def test_guessing_is_slowed_down_for_that_caller_and_client_only(
     assert (slowed.status, slowed.body["code"]) == (429, "too_many_attempts")
     assert 1 <= int(slowed.headers["Retry-After"]) <= 61
     assert (await asks(installation)).status == 200, "another client is not slowed down"
+
+
+async def test_guesses_that_come_all_at_once_learn_no_more_than_those_that_come_one_by_one(
+    installation: Installation, newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, arrived, go = await newcomer(), 0, asyncio.Event()
+    looked = service.client_secret_fits
+
+    async def held(*about: Any) -> Any:
+        nonlocal arrived
+        arrived += 1
+        await go.wait()
+        return await looked(*about)
+
+    monkeypatch.setattr(service, "client_secret_fits", held)
+    guesses = [
+        asyncio.create_task(asks(installation, client_id=victim.client_id, client_secret="no")) for _ in range(15)
+    ]
+    while arrived < 15:
+        await asyncio.sleep(0.01)
+    go.set()
+    told = [(await guess).status for guess in guesses]
+    assert (told.count(401), told.count(429)) == (10, 5)
+
+
+async def test_a_right_guess_among_too_many_at_once_is_not_told(
+    installation: Installation, newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, last = await newcomer(), asyncio.Event()
+    arrived = asyncio.Event()
+    looked = service.client_secret_fits
+
+    async def held(tx: Any, keyring: Any, client_id: str, secret: str) -> Any:
+        if secret == victim.client_secret:
+            arrived.set()
+            await last.wait()
+        return await looked(tx, keyring, client_id, secret)
+
+    monkeypatch.setattr(service, "client_secret_fits", held)
+    right = asyncio.create_task(asks(installation, client_id=victim.client_id, client_secret=victim.client_secret))
+    await arrived.wait()
+    for _ in range(10):
+        assert (await asks(installation, client_id=victim.client_id, client_secret="no")).status == 401
+    last.set()
+    assert (await right).status == 429
 
 
 # -- what an access token is worth ------------------------------------------------------------------

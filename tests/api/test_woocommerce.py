@@ -149,7 +149,7 @@ async def comes_back(installation: Installation, url: str, outcome: str) -> str:
     from yarl import URL
 
     back = await Shopper(installation).decides(url, outcome)
-    answer = await installation.call("GET", URL(back, encoded=True))  # type: ignore[arg-type]
+    answer = await installation.call("GET", URL(back, encoded=True))
     assert answer.status == 303
     location: str = answer.headers["Location"]
     return location

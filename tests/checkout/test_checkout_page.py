@@ -11,7 +11,7 @@ from tests.installation import Answer, Installation, Merchant, Shopper
 
 
 async def opens(installation: Installation, url: str) -> Answer:
-    return await installation.call("GET", URL(url, encoded=True))  # type: ignore[arg-type]
+    return await installation.call("GET", URL(url, encoded=True))
 
 
 async def lost(

@@ -19,5 +19,5 @@ async def test_state_leads_to_the_order_and_an_approval_kept_for_the_confirm_pay
 
 async def test_a_state_that_names_no_order_is_nobodys(merchant: Merchant, installation: Installation) -> None:
     for query in ("", "?state=", "?state=otk_unknown", "?state=%00"):
-        answer = await installation.call("GET", URL(f"{merchant.base}/return{query}", encoded=True))  # type: ignore[arg-type]
+        answer = await installation.call("GET", URL(f"{merchant.base}/return{query}", encoded=True))
         assert answer.status == 404

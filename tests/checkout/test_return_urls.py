@@ -26,7 +26,7 @@ def test_the_hash_is_the_published_test_vector() -> None:
 
 
 async def returns(installation: Installation, url: str, method: str = "GET", **request: Any) -> Answer:
-    return await installation.call(method, URL(url, encoded=True), **request)  # type: ignore[arg-type]
+    return await installation.call(method, URL(url, encoded=True), **request)
 
 
 WORDS = [

@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from paymux.connectors.contract import Account, Connector
+from paymux.connectors.contract import Account, Connector, OrderToPay, Redirect
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import all_providers
 from paymux.platform.http import HttpClient
 from tests.connectors.overheard import read_sent
+from tests.connectors.till import KEY
 
 CONNECTORS = Path(__file__).parents[2] / "src" / "paymux" / "connectors"
 
@@ -69,6 +70,12 @@ class Scripted:
             body = documented["answer"]
             self.says(documented["status"], {**body, **changes} if changes else body)
         return documented
+
+    async def opens(self, order: OrderToPay, key: str = KEY) -> Redirect:
+        """Have the connector open an order here."""
+        opened = await self.connector.create_checkout(order, key)
+        assert isinstance(opened, Redirect)
+        return opened
 
     def altered(self, code: str = "", *, live: bool = False, **credentials: str) -> Connector:
         """The connector of another account here: of another code, in live mode, or with some other credentials."""

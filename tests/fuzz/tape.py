@@ -129,7 +129,7 @@ class listening:  # noqa: N801
         self.client.send = kept  # type: ignore[method-assign]
 
     def __exit__(self, *fault: object) -> None:
-        del self.client.send  # type: ignore[method-assign]
+        del self.client.send
 
 
 _OF_THE_WAY = frozenset({"content-length", "content-encoding", "transfer-encoding", "date", "server", "connection"})

@@ -20,6 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.errors import InvalidSchema
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -58,9 +59,10 @@ class Caller:
         self.installation, self.document = installation, document
         self.schema = schemathesis.openapi.from_dict(document)
         self.schema.config.update(base_url=installation.settings.base_url)
-        self.operations = {
-            found.ok().definition.raw["operationId"]: found.ok() for found in self.schema.get_all_operations()
-        }
+        self.operations = {}
+        for found in self.schema.get_all_operations():
+            assert isinstance(found, Ok), found
+            self.operations[found.ok().definition.raw["operationId"]] = found.ok()
         self.session = requests.Session()
         self.known: dict[str, list[str]] = {"reference": [], "event_key": []}
         self.calls = 0
@@ -68,11 +70,12 @@ class Caller:
     async def prepare(self) -> None:
         """Orders in every state, and the event addresses of the accounts."""
         merchant, shopper = self.installation.merchant, Shopper(self.installation)
-        for code, changes, outcome in (
+        stories: list[tuple[str, dict[str, Any], str | None]] = [
             ("PLANPAY_AU", {}, None), ("PLANPAY_AU", {}, "approve"), ("PLANPAY_AU", {}, "decline"),
             ("PLANPAY_AU", {"autoCapture": False}, "approve"), ("AFTERPAY_AU", {"autoCapture": False}, "approve"),
             ("AFTERPAY_AU", {}, "cancel"),
-        ):  # fmt: skip
+        ]  # fmt: skip
+        for code, changes, outcome in stories:
             opened = await merchant.creates(code, **changes)
             self.known["reference"].append(opened["orderReference"])
             if outcome is not None:

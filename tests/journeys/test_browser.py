@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from tests.installation import Installation, Merchant, free_port
 
 LIMITS = {"provider_timeout": 10.0, "lease": 20.0}
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "the browser journey needs a Chromium: apt-get install -y chromium"
 CODES = ["KLARNA", "AFTERPAY_AU", "TABBY_AE", "LATITUDEPAY_AU", "HUMM_AU", "PLANPAY_AU"]

@@ -25,7 +25,7 @@ def _sold_in(currency: str) -> set[str]:
 async def _offered(merchant: Merchant, currency: str) -> dict[str, dict[str, Any]]:
     """The options of a currency over the amounts that its codes take."""
     amounts = {Decimal(100)} | {all_codes()[code][1].min for code in _sold_in(currency)}
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for amount in sorted(amounts):
         answer = await merchant.get(f"/options?amount={max(amount, Decimal(1))}&currency={currency}")
         assert answer.status == 200, answer.body
@@ -60,7 +60,7 @@ async def test_every_option_of_a_currency_can_be_bought_with(
 
 
 async def test_no_code_is_left_out(merchant: Merchant) -> None:
-    shown = set()
+    shown: set[str] = set()
     for currency in CURRENCIES:
         shown |= (await _offered(merchant, currency)).keys()
     assert shown == set(all_codes())

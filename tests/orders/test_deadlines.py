@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from paymux.orders import calls
+from paymux.orders.model import Kind
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt, Till
@@ -77,7 +78,7 @@ async def test_a_deadline_waits_for_the_money_call_that_is_in_flight(
 ) -> None:
     opened = await merchant.creates("CONFIRMTILL", cancellationTimeout=600)
     reference = opened["orderReference"]
-    gate = gate_at(calls, "_called", when=lambda _, taken: taken.op.kind is calls.Kind.CONFIRM)
+    gate = gate_at(calls, "_called", when=lambda _, taken: taken.op.kind is Kind.CONFIRM)
     returning = asyncio.create_task(shopper.pays(opened["redirectUrl"]))
     await gate.reached.wait()
     await installation.advance(601)
@@ -135,13 +136,16 @@ async def test_a_checkout_that_was_paid_between_asking_and_closing_takes_the_pai
 
 
 async def test_both_time_outs_are_whole_seconds_up_to_a_year(merchant: Merchant) -> None:
+    def order(name: str, value: Any) -> dict[str, Any]:
+        return merchant.order("SALESTILL", **{name: value})
+
     for name in ("cancellationTimeout", "checkoutSessionTimeout"):
         for wrong in (0, -1, 31_536_001, "60", True):
-            answer = await merchant.post("/orders", merchant.order("SALESTILL", **{name: wrong}))
+            answer = await merchant.post("/orders", order(name, wrong))
             assert answer.status == 400
             assert any(message.startswith(name) for message in answer.body["message"]), answer.body
         for right in (1, 31_536_000):
-            assert (await merchant.post("/orders", merchant.order("SALESTILL", **{name: right}))).status == 201
+            assert (await merchant.post("/orders", order(name, right))).status == 201
 
 
 async def test_after_completion_the_checkout_session_time_out_takes_over(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from paymux.orders import calls, clockwork, create, operations, reports, store
+from paymux.orders.model import Kind
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt, Till
@@ -112,7 +113,7 @@ async def test_return_and_poll_at_the_same_time_confirm_once(
     opened = await merchant.creates("CONFIRMTILL")
     reference = opened["orderReference"]
     back = await shopper.decides(opened["redirectUrl"], "approve")
-    gate = gate_at(calls, "_called", when=lambda _, taken: taken.op.kind is calls.Kind.CONFIRM)
+    gate = gate_at(calls, "_called", when=lambda _, taken: taken.op.kind is Kind.CONFIRM)
     returning = asyncio.create_task(shopper.returns(back))
     await gate.reached.wait()
     refreshing = asyncio.create_task(shopper.returns(back))

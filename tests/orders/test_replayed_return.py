@@ -9,7 +9,7 @@ import pytest
 from paymux.connectors import contract as c
 from paymux.money import Money
 from paymux.orders import reports, store
-from paymux.orders.decide import deciding
+from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Kind
 from tests.installation import Installation, Merchant
 
@@ -33,5 +33,5 @@ async def test_a_payment_of_another_reference_goes_back_only_when_the_provider_w
     assert "another reference" in details["needsReview"]
 
 
-async def _report(paid: c.Paid, desk: reports.Deciding) -> None:
+async def _report(paid: c.Paid, desk: Deciding) -> None:
     await reports.apply_report(desk, paid)

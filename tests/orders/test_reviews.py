@@ -72,7 +72,7 @@ async def test_an_undecided_order_of_a_provider_that_can_not_be_asked_is_listed_
     await installation.advance(86_500)
 
     async def listed() -> bool:
-        return (await merchant.details(reference))["needsReview"] == "the provider has not decided for too long"
+        return bool((await merchant.details(reference))["needsReview"] == "the provider has not decided for too long")
 
     await eventually(listed)
     assert (await merchant.details(reference))["nextStep"]["what"] == "deadline"

@@ -11,6 +11,7 @@ import pytest
 
 from paymux.orders import calls, store
 from paymux.orders.core import Core
+from paymux.orders.model import Kind
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt, Till
@@ -206,7 +207,7 @@ async def _left_by_the_dead(installation: Installation, reference: str, name: st
         order_id = await tx.fetchval("SELECT id FROM orders WHERE reference = $1", reference)
         order = await store.lock_order(tx, order_id)
         op = await store.claim(
-            tx, order, calls.Kind.CAPTURE, installation.clock.now(), reference=name, amount=amount, holder="proc_dead",
+            tx, order, Kind.CAPTURE, installation.clock.now(), reference=name, amount=amount, holder="proc_dead",
             lease=-3600, calls=1,
         )  # fmt: skip
     assert op is not None
@@ -347,9 +348,7 @@ async def test_a_dead_holders_call_is_taken_over_after_its_lease_and_asked_about
     async with installation.database.transaction() as tx:
         order_id = await tx.fetchval("SELECT id FROM orders WHERE reference = $1", reference)
         order = await store.lock_order(tx, order_id)
-        op = await store.claim(
-            tx, order, calls.Kind.REFUND, installation.clock.now(), reference="R-1", amount=Decimal(60)
-        )
+        op = await store.claim(tx, order, Kind.REFUND, installation.clock.now(), reference="R-1", amount=Decimal(60))
     assert op is not None
     dying = asyncio.create_task(calls.run_operation(installation.core, op.id))
     await gate.reached.wait()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from paymux.platform.encryption import KeyFileMissing, KeyRing, Unreadable
+from paymux.platform.encryption import KeyRing, Unreadable
+from paymux.platform.key_file import KeyFileMissing
 
 
 def key() -> str:

@@ -199,7 +199,7 @@ class Player:
         return True
 
     async def _returns(self, life: Life, url: str) -> None:
-        answer = await self.installation.call("GET", URL(url, encoded=True))  # type: ignore[arg-type]
+        answer = await self.installation.call("GET", URL(url, encoded=True))
         assert answer.status == 303, answer
         query = URL(answer.headers["Location"]).query
         assert query["reference"] == life.reference

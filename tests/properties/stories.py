@@ -262,7 +262,8 @@ def _anything(number: int, count: int, ordered: Ordered, *, slow: bool) -> st.Se
 
 def _beginnings(number: int, code: str, *, slow: bool) -> st.SearchStrategy[list[Single]]:
     """Most of what is worth telling happens to orders that somebody pays."""
-    paid, undecided = [Pays(number)], [Pays(number, "pending")]
+    paid: list[Single] = [Pays(number)]
+    undecided: list[Single] = [Pays(number, "pending")]
     ways: list[list[Single]] = [paid, paid, paid, [Decides(number), Returns(number)], [Decides(number)], undecided, []]
     plain = st.sampled_from(ways)
     return st.one_of(

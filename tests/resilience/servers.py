@@ -52,7 +52,8 @@ class Shelf:
         words = [str(self.binaries / "bin" / program), *map(str, arguments)]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, **self.as_user())
         assert done.returncode == 0, f"{program}: {done.stderr}"
-        return done.stdout
+        printed: str = done.stdout
+        return printed
 
     def make(self, name: str) -> Path:
         """A folder of the servers' user's own."""

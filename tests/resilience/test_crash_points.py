@@ -39,7 +39,7 @@ class Doomed:
         """Ask it what it will not live to answer."""
         url = url.replace(self.installation.settings.base_url, self.base)
         with contextlib.suppress(aiohttp.ClientConnectionError):
-            answer = await self.installation.call(method, URL(url, encoded=True), **request)  # type: ignore[arg-type]
+            answer = await self.installation.call(method, URL(url, encoded=True), **request)
             raise AssertionError(f"it answered {answer.status} {answer.body}")
         assert await asyncio.to_thread(self.process.process.wait, 20) == -9
 

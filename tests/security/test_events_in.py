@@ -68,7 +68,7 @@ class Heard:
             self.method,
             URL(url, encoded=True),
             data=self.body or None,
-            headers=dict(self.headers),  # type: ignore[arg-type]
+            headers=dict(self.headers),
         )
 
     async def order(self, reference: str) -> Order:

@@ -79,7 +79,7 @@ async def asks(
     if "currency" in required:
         query = {"amount": "100", "currency": "AUD"}
     return await installation.call(
-        method, url.with_query({name: str(value) for name, value in query.items()}), headers=headers,  # type: ignore[arg-type]
+        method, url.with_query({name: str(value) for name, value in query.items()}), headers=headers,
         data=body_of(operation) or None,
     )  # fmt: skip
 

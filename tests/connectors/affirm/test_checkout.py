@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, Pending, Refused
+from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, Paid, Pending, Refused
+from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.affirm.conftest import Till, sample
 from tests.connectors.scripted import Scripted
@@ -20,7 +21,7 @@ async def test_what_is_sent_names_the_shop_the_order_and_cents(scripted: Scripte
     order = till.counter.order("AFFIRM_US", "112.50", shipping=Decimal("10.00"), tax=Decimal("5.00"))
     shirt = Item(name="Shirt", quantity=2, unit_price=Decimal("50.00"), total=Decimal("100.00"), sku="S-1")
     order = replace(order, items=(shirt,), discount=Decimal("2.50"))
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/api/v2/checkout/direct")
     assert scripted.headers[0]["country-code"] == "USA"
@@ -55,7 +56,8 @@ async def test_a_shop_in_canada_says_so(till: Till) -> None:
     opened, checkout = await canadian.opens("61.00")
     await till.counter.shopper(opened.url, "approve")
     paid = await canadian.connector.confirm(checkout, KEY)
-    assert (paid.total.amount, paid.total.currency) == (Decimal(61), "CAD")
+    assert isinstance(paid, Paid)
+    assert paid.total == Money(Decimal(61), "CAD")
     with pytest.raises(NotThere):
         await till.connector.fetch(checkout)
 

@@ -109,16 +109,16 @@ async def test_what_alma_does_not_say_is_not_filled_in(
     [
         *NONSENSE,
         *(
-            json.dumps(of(**change))
-            for change in (
-                {"state": ""},
-                {"state": ["paid"]},
-                {"purchase_amount": None},
-                {"purchase_amount": True},
-                {"purchase_amount": -1},
-                {"purchase_amount": 100.5},
-                {"refunds": [{}]},
-                {"refunds": [{"amount": "40"}]},
+            json.dumps(of(**{name: value}))
+            for name, value in (
+                ("state", ""),
+                ("state", ["paid"]),
+                ("purchase_amount", None),
+                ("purchase_amount", True),
+                ("purchase_amount", -1),
+                ("purchase_amount", 100.5),
+                ("refunds", [{}]),
+                ("refunds", [{"amount": "40"}]),
             )
         ),
     ],

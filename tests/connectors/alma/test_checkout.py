@@ -38,7 +38,7 @@ async def test_a_payment_in_one_instalment_is_paid_at_once(till: Till) -> None:
 async def test_the_request_says_what_the_official_clients_say_in_whole_cents(scripted: Scripted, till: Till) -> None:
     documented = scripted.replays("payment_created")
     order = till.counter.order("ALMA", "100.50", additional_data={"installmentsCount": 4}, locale="fr_FR")
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     assert (opened.session, opened.url) == (documented["answer"]["id"], documented["answer"]["url"])
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/v1/payments")

@@ -64,7 +64,7 @@ async def test_what_the_shopper_changes_in_the_form_opens_nothing(
     target = page.split('action="')[1].split('"')[0].replace("&amp;", "&")
     fields = dict(part.split('" value="') for part in page.split('name="')[1:] if '" value="' in part)
     form = {name: value.split('"')[0] for name, value in fields.items() if name.startswith("x_")}
-    refused = await installation.call("POST", URL(target, encoded=True), data=form | {"x_amount": "1.00"})  # type: ignore[arg-type]
+    refused = await installation.call("POST", URL(target, encoded=True), data=form | {"x_amount": "1.00"})
     assert (refused.status, installation.ledger(opened["orderReference"])) == (400, [])
 
 

@@ -36,9 +36,9 @@ class Till(tills.Till):
         made = super().order(amount or "100.00", **changes)
         return replace(made, customer=replace(made.customer, phone=phone), billing=replace(made.billing, phone=""))
 
-    async def pays(self, amount: str = "100.00") -> Checkout:
+    async def pays(self, amount: str = "", **changes: Any) -> Checkout:
         """Have the shopper pay: the checkout as the core keeps it then."""
-        checkout, _ = await self.decides("approve", amount)
+        checkout, _ = await self.decides("approve", amount, **changes)
         return replace(checkout, payment_id=checkout.session)
 
     def checkout(self, **changes: Any) -> Checkout:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from yarl import URL
 
@@ -112,7 +112,7 @@ def _anchored(schema: Any, spec: str) -> Any:
 
 @cache
 def _registry(asked: bool) -> Registry[Any]:
-    resources = [(f"urn:klarna:{s}", Resource(_strict(_file(s), asked), DRAFT202012)) for s in FILES]
+    resources = [(f"urn:klarna:{s}", DRAFT202012.create_resource(_strict(_file(s), asked))) for s in FILES]
     return Registry().with_resources(resources)
 
 

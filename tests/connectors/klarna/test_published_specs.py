@@ -53,7 +53,7 @@ async def moved(till: Till, verb: str, checkout: Any, amount: str, key: str, ope
 async def test_a_whole_life_uses_every_operation_as_it_is_published(till: Till) -> None:
     till.code = "KLARNA_US"
     item = Item(name="Shirt", quantity=3, unit_price=Decimal("33.333333"), total=Decimal("100.00"), sku="S-1")
-    parts = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
+    parts: dict[str, Any] = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
     more = {"merchantData": "{}", "pageTitle": "Shop", "logoUrl": "https://shop.example/l.png"}
     checkout = await till.pays("110.00", items=(item,), additional_data=more, **parts)
     await moved(till, "capture", checkout, "60.00", ONE, "110.00")

@@ -83,7 +83,7 @@ async def test_the_published_example_is_accepted_as_it_is_then_paid_and_refunded
     assert (opened.body["paymentStatus"], opened.body["orderAmount"]) == ("pending", Decimal("144.89"))
     back = await shopper.decides(opened.body["redirectUrl"], "approve")
     assert installation.ledger("LP000_OrderID") == money(("authorize", "144.89"), ("capture", "144.89"))
-    answer = await installation.call("GET", URL(back, encoded=True))  # type: ignore[arg-type]
+    answer = await installation.call("GET", URL(back, encoded=True))
     home = URL(answer.headers["Location"])
     assert f"{home.scheme}://{home.host}{home.path}" == example["dynamicRedirectUrl"]
     assert home.query["hash"] == signed("SUCCESSFUL", "LP000_OrderID")

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from paymux.connectors.contract import Ask, Checkout, Declined, Forged, Incoming, Item, Paid
+from paymux.connectors.contract import Ask, Checkout, Declined, Forged, Incoming, Item, Paid, Report
 from paymux.connectors.latitudepay import connector as latitudepay
 from paymux.connectors.latitudepay.sale_rules import keys_and_values, signature_of
 from paymux.money import Money
@@ -150,7 +150,7 @@ async def test_the_simulator_takes_nothing_without_the_right_signature(till: Til
 
 @pytest.mark.parametrize(("name", "kind"), RETURNS)
 async def test_the_documented_returns_are_proved_by_their_signature(
-    scripted: Scripted, name: str, kind: type | None
+    scripted: Scripted, name: str, kind: type[Report] | None
 ) -> None:
     query = sample(name)["query"]
     said = scripted.connector.read_return(query, checkout_for(query))

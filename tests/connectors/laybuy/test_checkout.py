@@ -47,7 +47,7 @@ def documented(till: Till) -> OrderToPay:
 
 async def test_the_documented_order_is_what_is_sent(scripted: Scripted, till: Till) -> None:
     scripted.replays("order_created")
-    opened = await scripted.connector.create_checkout(documented(till), KEY)
+    opened = await scripted.opens(documented(till))
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/order/create")
     expected = sample("order_created")["request"]

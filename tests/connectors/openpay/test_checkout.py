@@ -18,7 +18,7 @@ async def test_the_documented_order_is_what_is_sent_and_its_form_goes_to_the_bro
     scripted: Scripted, till: Till
 ) -> None:
     scripted.replays("order_opened")
-    opened = await scripted.connector.create_checkout(till.counter.order("OPENPAY_AU", "10.34"), KEY)
+    opened = await scripted.opens(till.counter.order("OPENPAY_AU", "10.34"))
     assert scripted.asked == [("POST", "/v1/merchant/orders", sample("order_opened")["request"])]
     assert (opened.session, opened.url) == (PLAN, "https://retailer.myopenpay.com.au/websalestraining/")
     assert opened.form == {"TransactionToken": "Al5dE65ZExKP8jDF", "JamPlanID": PLAN}

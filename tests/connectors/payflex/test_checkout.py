@@ -39,7 +39,7 @@ def documented(till: Till, **changes: Any) -> Any:
 
 async def test_the_documented_order_is_what_is_sent(scripted: Scripted, till: Till) -> None:
     scripted.replays("order_created")
-    opened = await scripted.connector.create_checkout(documented(till), KEY)
+    opened = await scripted.opens(documented(till))
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/order/productSelect")
     expected = sample("order_created")["request"] | {

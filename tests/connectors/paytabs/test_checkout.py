@@ -22,6 +22,7 @@ from paymux.connectors.contract import (
     Pending,
     Redirect,
     Refused,
+    Report,
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
@@ -132,7 +133,7 @@ async def test_the_documented_return_is_signed_as_openssl_signs_it(till: Till) -
 
 
 @pytest.mark.parametrize(("status", "kind"), ENDS)
-async def test_a_signed_return_of_an_end_is_believed(till: Till, status: str, kind: type) -> None:
+async def test_a_signed_return_of_an_end_is_believed(till: Till, status: str, kind: type[Report]) -> None:
     query = signed(cartId="R-1001", respCode="300", respMessage="no", respStatus=status, tranRef="TST1")
     said = till.connector.read_return(query, (await till.opens())[1])
     assert isinstance(said, kind)
@@ -143,7 +144,7 @@ async def test_a_signed_return_of_an_end_is_believed(till: Till, status: str, ki
 async def test_a_changed_return_is_forged_and_an_unsigned_one_a_hint(till: Till, changed: str) -> None:
     checkout, query = await till.decides("decline")
     with pytest.raises(Forged):
-        till.connector.read_return(query | {changed: "A"}, checkout)
+        till.connector.read_return({**query, changed: "A"}, checkout)
     assert till.connector.read_return({"respStatus": "A", "tranRef": "TST9"}, checkout) == Ask(session="TST9")
 
 

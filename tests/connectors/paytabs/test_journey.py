@@ -66,7 +66,7 @@ async def test_a_refund_made_in_the_dashboard_is_the_providers_and_counts(
     assert (await installation.call("POST", url, json=made)).status == 200
 
     async def both() -> bool:
-        return (await merchant.details(reference))["refundedAmount"] == "50"
+        return bool((await merchant.details(reference))["refundedAmount"] == "50")
 
     assert await eventually(both)
     details = await merchant.details(reference)

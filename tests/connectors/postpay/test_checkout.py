@@ -20,7 +20,7 @@ async def test_what_is_sent_names_the_order_and_hundredths(scripted: Scripted, t
     order = till.counter.order("POSTPAY", "112.50", shipping=Decimal("10.00"), tax=Decimal("5.00"))
     shirt = Item(name="Shirt", quantity=2, unit_price=Decimal("50.00"), total=Decimal("100.00"), sku="S-1")
     order = replace(order, items=(shirt,), discount=Decimal("2.50"), additional_data={"num_instalments": 3})
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/checkouts")
     assert scripted.headers[0]["Accept"] == "application/vnd.postpay+json; version=v1"

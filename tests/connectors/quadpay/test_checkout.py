@@ -35,7 +35,7 @@ async def test_the_documented_order_is_what_is_sent_once_the_account_was_looked_
 ) -> None:
     scripted.replays("configuration")
     scripted.replays("order_created")
-    opened = await scripted.connector.create_checkout(documented(till), KEY)
+    opened = await scripted.opens(documented(till))
     assert [call[:2] for call in scripted.asked] == [("GET", "/configuration"), ("POST", "/order")]
     assert scripted.asked[1][2] == sample("order_created")["request"] | {
         "merchant": {
@@ -85,7 +85,7 @@ async def test_the_order_remembers_how_the_account_takes_its_money(
 ) -> None:
     scripted.says(200, said)
     scripted.replays("order_created")
-    opened = await scripted.connector.create_checkout(documented(till), KEY)
+    opened = await scripted.opens(documented(till))
     assert opened.state["deferred"] == deferred
 
 

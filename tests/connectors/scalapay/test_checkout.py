@@ -38,7 +38,7 @@ async def test_an_order_carries_its_shopper_lines_and_addresses(till: Till) -> N
         Item(name="Blue Shirt", quantity=3, unit_price=Decimal("33.333333"), total=Decimal("100.00")),
         Item(name="Cap", quantity=2, unit_price=Decimal("5"), total=Decimal("10.00"), sku="C-1"),
     )
-    parts = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
+    parts: dict[str, Any] = {"shipping": Decimal("7.50"), "tax": Decimal("8.25"), "discount": Decimal("5.75")}
     more = {"product": "pay-in-4", "category": "clothes"}
     order = till.order()
     opened, _ = await till.opens("120.00", items=items, additional_data=more, **parts)

@@ -35,7 +35,7 @@ async def test_an_authorisation_that_runs_out_is_told_as_expired(
     await installation.advance(31 * 60)
 
     async def expired() -> bool:
-        return (await merchant.details(reference))["captureStatus"] == "EXPIRED"
+        return bool((await merchant.details(reference))["captureStatus"] == "EXPIRED")
 
     await eventually(expired)
     late = await merchant.captures(reference, "10", "C-1")

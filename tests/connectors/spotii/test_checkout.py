@@ -33,7 +33,7 @@ def documented(till: Till) -> OrderToPay:
 
 async def test_the_documented_checkout_is_what_is_sent(scripted: Scripted, till: Till) -> None:
     scripted.replays("checkout_opened")
-    opened = await scripted.connector.create_checkout(documented(till), KEY)
+    opened = await scripted.opens(documented(till))
     ((method, path, body),) = scripted.asked
     assert (method, path) == ("POST", "/api/v1.0/checkouts/")
     expected = sample("checkout_opened")["request"]

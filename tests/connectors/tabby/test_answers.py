@@ -35,22 +35,22 @@ BARE = {"id": "1", "status": "CLOSED", "amount": "100", "currency": "AED"}
 NONSENSE = [
     *("", "<html><body>Bad gateway", "null", "[]", "7", '"x"', "{}", '{"id": 7}'),
     *(
-        json.dumps({**BARE, **change})
-        for change in (
-            {"status": ["CLOSED"]},
-            {"status": ""},
-            {"status": None},
-            {"amount": None},
-            {"amount": "NaN"},
-            {"amount": "-1"},
-            {"amount": "1e400"},
-            {"amount": True},
-            {"currency": "dirham"},
-            {"captures": "x"},
-            {"captures": [None]},
-            {"captures": [{"amount": "Infinity"}]},
-            {"refunds": [{}]},
-            {"order": "R-1001"},
+        json.dumps({**BARE, name: value})
+        for name, value in (
+            ("status", ["CLOSED"]),
+            ("status", ""),
+            ("status", None),
+            ("amount", None),
+            ("amount", "NaN"),
+            ("amount", "-1"),
+            ("amount", "1e400"),
+            ("amount", True),
+            ("currency", "dirham"),
+            ("captures", "x"),
+            ("captures", [None]),
+            ("captures", [{"amount": "Infinity"}]),
+            ("refunds", [{}]),
+            ("order", "R-1001"),
         )
     ),
 ]

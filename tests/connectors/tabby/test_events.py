@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Declined, Expired, Forged, Incoming, Paid, Pending, Refused
+from paymux.connectors.contract import Declined, Expired, Forged, Incoming, Paid, Pending, Refused, Report
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.scripted import Scripted
@@ -43,7 +43,7 @@ async def registered(till: Till) -> Till:
     [("event_authorized", Paid), ("event_closed", Paid), ("event_rejected", Declined), ("event_expired", Expired)],
 )
 async def test_the_documented_webhooks_are_proved_by_their_header_and_tell_everything(
-    till: Till, name: str, kind: type
+    till: Till, name: str, kind: type[Report]
 ) -> None:
     event = documented(name)
     assert till.connector.verify_event(event) is None

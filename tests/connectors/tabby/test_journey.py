@@ -12,6 +12,7 @@ import pytest
 from yarl import URL
 
 from paymux.accounts import demo, service
+from paymux.connectors.registry import provider_of
 from tests.conftest import Eventually
 from tests.connectors.tabby.conftest import CURRENCIES
 from tests.installation import Installation, Merchant, Shopper
@@ -466,7 +467,7 @@ async def test_setting_an_account_anew_corrects_its_webhook_and_its_events_still
     installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
 ) -> None:
     before = hooks(installation)["TABBY_QA"]
-    core, credentials = installation.core, demo.simulator_credentials(service.provider_of("TABBY_QA")[0])
+    core, credentials = installation.core, demo.simulator_credentials(provider_of("TABBY_QA")[0])
     async with core.database.transaction() as tx:
         await service.set_provider_account(
             tx, core.keyring, core.clock, core.settings, demo.MERCHANT_ID, "TABBY_QA", environment="sandbox",

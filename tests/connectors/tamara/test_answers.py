@@ -119,15 +119,15 @@ async def test_transactions_that_php_writes_as_an_empty_list_are_none(scripted: 
     [
         *NONSENSE,
         *(
-            json.dumps(of(**change))
-            for change in (
-                {"status": ""},
-                {"total_amount": None},
-                {"total_amount": {"amount": True, "currency": "SAR"}},
-                {"total_amount": {"amount": -1, "currency": "SAR"}},
-                {"total_amount": {"amount": "NaN", "currency": "SAR"}},
-                {"captured_amount": None},
-                {"transactions": {"refunds": [{}]}},
+            json.dumps(of(**{name: value}))
+            for name, value in (
+                ("status", ""),
+                ("total_amount", None),
+                ("total_amount", {"amount": True, "currency": "SAR"}),
+                ("total_amount", {"amount": -1, "currency": "SAR"}),
+                ("total_amount", {"amount": "NaN", "currency": "SAR"}),
+                ("captured_amount", None),
+                ("transactions", {"refunds": [{}]}),
             )
         ),
     ],

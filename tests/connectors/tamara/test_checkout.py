@@ -42,7 +42,7 @@ async def test_the_request_says_what_tamara_demands_with_numbers_for_amounts(scr
     order = till.counter.order(
         "TAMARA_SA", "100.50", shipping=Decimal("7.5"), discount=Decimal("9.5"), locale="ar_SA", additional_data=extra
     )
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     assert (opened.session, opened.url) == (documented["answer"]["order_id"], documented["answer"]["checkout_url"])
     ((method, path, body),) = scripted.asked
     assert (method, path, scripted.headers[0]["Authorization"]) == ("POST", "/checkout", "Bearer t")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from paymux.connectors.contract import Ask, Cancelled, Declined, Forged, NotThere, Paid, Pending, Refused
+from paymux.connectors.contract import Ask, Cancelled, Declined, Forged, NotThere, Paid, Pending, Refused, Report
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
@@ -25,7 +25,7 @@ PHP = "PHP"
 async def test_what_is_sent_names_the_order_in_whole_pesos_and_is_signed(scripted: Scripted, till: Till) -> None:
     scripted.says(200, sample("order_created")["answer"])
     order = till.counter.order("TENDOPAY", "1500.00")
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     assert (opened.session, opened.state) == ("R-1001", {"order_token": "0c9e2d7b-c3bb-4661-ba54-8e0542ecc482"})
     assert opened.url == sample("order_created")["answer"]["authorize_url"]
     ((method, path, sent),) = scripted.asked
@@ -153,7 +153,7 @@ async def test_a_shopper_who_does_not_pay_is_told_by_the_return(till: Till, outc
     ],
 )  # fmt: skip
 async def test_a_word_or_an_amount_that_is_missing_decides_nothing(
-    till: Till, changes: dict[str, str], kind: type
+    till: Till, changes: dict[str, str], kind: type[Report]
 ) -> None:
     _, checkout = await till.opens()
     said = till.connector.read_return(told(**changes), checkout)

@@ -40,7 +40,7 @@ async def test_what_is_sent_names_the_order_in_minor_units_and_the_currencys_pay
 ) -> None:
     scripted.says(201, sample("payment")["answer"])
     order = till.counter.order("VOLT", "100.00", total=Money(Decimal("100.05"), currency))
-    opened = await scripted.connector.create_checkout(order, KEY)
+    opened = await scripted.opens(order)
     assert (opened.session, opened.url) == ("497f6eca-6276-4993-bfeb-53cbbbba6f08", "https://vo.lt/AB1XF")
     ((method, path, sent),), (headers,) = scripted.asked, scripted.headers
     assert (method, path) == ("POST", "/gateway/payments")
