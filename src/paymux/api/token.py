@@ -61,8 +61,7 @@ async def token(request: Request) -> Response:
     try:
         given = await _form(request)
         client_id = given.get("client_id", "")[:200]
-        if seconds := attempts.wait(caller, client_id):
-            raise TooManyAttempts(seconds)
+        _may_try(attempts, caller, client_id)
         limits: ClientLimits = request.app.state.client_limits
         limits.token(caller, client_id)
         issued = await tokens.grant(
@@ -71,6 +70,7 @@ async def token(request: Request) -> Response:
         )  # fmt: skip
     except access_tokens.TokenRefused as no:
         if no.error == "invalid_client":
+            _may_try(attempts, caller, client_id)
             attempts.failed(caller, client_id)
         body = {
             "statusCode": no.status,
@@ -79,8 +79,16 @@ async def token(request: Request) -> Response:
             "error_description": no.description,
         }
         return answer(body | marks(request, no.error), no.status, _PRIVATE)
+    _may_try(attempts, caller, client_id)
     attempts.succeeded(caller, client_id)
     return answer(issued, 200, _PRIVATE)
+
+
+def _may_try(attempts: FailedAttempts, caller: str, client_id: str) -> None:
+    """Raises TooManyAttempts. Asked before the secret is looked at, and again after: guesses that come all at once must not
+    learn more than those that come one by one."""
+    if seconds := attempts.wait(caller, client_id):
+        raise TooManyAttempts(seconds)
 
 
 async def _form(request: Request) -> Mapping[str, str]:
