@@ -37,6 +37,7 @@ lint: .venv/dev.installed
 	$(BIN)/ruff check src tests bench docs/*.py
 	$(BIN)/ruff format --check src tests bench docs/*.py
 	$(BIN)/mypy
+	$(BIN)/mypy tests bench
 	$(BIN)/mypy -m docs.generate -m docs.evidence
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
