@@ -64,9 +64,11 @@ def _texts(value: Any) -> set[str]:
 
 
 def words_without_him(keyring: KeyRing, order: Order, text: str) -> str:
-    """What a provider said, without the customer: its words reach columns, webhooks and answers that are not sealed (K3)."""
+    """What a provider said, on one line and without the customer: its words reach columns, webhooks, answers and an
+    operator's screen, and are not sealed there (K3)."""
     if not text:
         return text
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     try:
         body = from_json(keyring.unseal(order.request_sealed, REQUEST))["body"]
     except Unreadable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal, InvalidOperation
@@ -47,8 +48,25 @@ def to_json(value: object) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """The value of a JSON text, numbers with a point as decimals."""
-    return simplejson.loads(text, parse_float=_decimal)
+    """The value of a JSON text, numbers with a point as decimals.
+
+    What JSON can write and nothing of ours can keep, NUL and half a surrogate pair, is U+FFFD: a provider that cuts a name
+    in the middle of a letter must not keep a payment from being decided.
+    """
+    value = simplejson.loads(text, parse_float=_decimal)
+    # Whoever writes one of these has to escape it.
+    return _kept(value) if (b"\\u" if isinstance(text, bytes) else "\\u") in text else value  # type: ignore[operator]
+
+
+_NOT_KEPT = re.compile("[\0\ud800-\udfff]")
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_KEPT.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_kept(name): _kept(part) for name, part in value.items()}
+    return [_kept(part) for part in value] if isinstance(value, list) else value
 
 
 def _decimal(text: str) -> Decimal:
