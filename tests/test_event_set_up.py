@@ -10,7 +10,7 @@ import pytest
 from paymux.accounts import demo, service
 from paymux.connectors import registry
 from paymux.orders import provider_accounts
-from paymux.platform.http import CallFailed
+from paymux.platform.jobs import NotYet
 from paymux.platform.settings import Settings
 from tests.conftest import Eventually
 from tests.installation import Installation
@@ -46,5 +46,6 @@ async def test_a_provider_that_does_not_answer_is_asked_again(installation: Inst
         queued = await tx.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'provider_account'")
     assert queued >= 1
     unreachable = Settings(**(core.settings.model_dump() | {"sandbox_url": "http://127.0.0.1:1"}))
-    with pytest.raises(CallFailed):  # so that the job is tried again
+    # So that the job is tried again, and the log tells what it waits for.
+    with pytest.raises(NotYet, match="could not be registered at TABBY_AE: "):
         await provider_accounts.set_up_events(replace(core, settings=unreachable), account.id)

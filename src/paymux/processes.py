@@ -35,7 +35,7 @@ def open_keyring(settings: Settings) -> KeyRing:
     if settings.keys is not None:
         return KeyRing.given(settings.keys.get_secret_value())
     if settings.keys_path is None:
-        raise SystemExit("Live mode needs PAYMUX_KEYS_FILE: the file with the keys that encrypt secrets (K3).")
+        raise SystemExit("Live mode needs PAYMUX_KEYS_FILE: the file with the keys that encrypt secrets.")
     return KeyRing.load(settings.keys_path, create=settings.sandbox)
 
 
@@ -122,7 +122,8 @@ def make_worker(core: Core) -> Worker:
     }
     handlers = {name: _attributed(name, handler) for name, handler in handlers.items()}
     chores = (Chore("retention", retention.EVERY, lambda: retention.forget(core)),)
-    return Worker(core.database, handlers, core.settings.job_concurrency, chores=chores)
+    closing = (deliverer.close,)
+    return Worker(core.database, handlers, core.settings.job_concurrency, chores=chores, closing=closing)
 
 
 async def play(settings: Settings) -> None:

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from paymux.platform.clock import Clock
 from paymux.platform.database import Database
-from paymux.platform.jobs import JobHandler, Worker, enqueue, enqueue_many
+from paymux.platform.jobs import JobHandler, NotYet, Worker, enqueue, enqueue_many
 from tests.conftest import Eventually
 
 Handler = Callable[[str], Awaitable[None]]
@@ -122,6 +123,46 @@ async def test_many_jobs_are_enqueued_at_once_and_each_runs_once(database: Datab
     async with working(database, done):
         await eventually(lambda: nothing_left(database))
     assert sorted(done.payloads, key=int) == [str(n) for n in range(100)]
+
+
+async def test_what_can_not_be_done_yet_is_one_line_without_a_traceback_and_runs_again(
+    database: Database, eventually: Eventually
+) -> None:
+    await put(database)
+    tries: list[str] = []
+
+    async def wait_once(payload: str) -> None:
+        tries.append(payload)
+        if len(tries) == 1:
+            raise NotYet("the provider does not answer")
+
+    with structlog.testing.capture_logs() as told:
+        async with working(database, wait_once):
+            await eventually(lambda: nothing_left(database))
+    assert len(tries) == 2
+    [line] = [line for line in told if str(line["event"]).startswith("job.")]
+    assert (line["event"], line["job"], line["reason"]) == ("job.put_off", "work", "the provider does not answer")
+    assert "exc_info" not in line
+
+
+async def test_what_the_handlers_keep_open_is_closed_after_the_last_job(database: Database) -> None:
+    await put(database)
+    said: list[str] = []
+    begun, stop = asyncio.Event(), asyncio.Event()
+
+    async def work(payload: str) -> None:
+        begun.set()
+        await stop.wait()
+        said.append("worked")
+
+    async def close() -> None:
+        said.append("closed")
+
+    worker = asyncio.create_task(Worker(database, {"work": JobHandler(work)}, 20, closing=(close,)).run(stop))
+    await begun.wait()
+    stop.set()
+    await worker
+    assert said == ["worked", "closed"]
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("no"), asyncio.CancelledError()], ids=["exception", "cancelled"])

@@ -11,6 +11,8 @@ from paymux.connectors.contract import Connector, Refused
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import UnknownCode, provider_of
 from paymux.orders.core import Core
+from paymux.platform.http import CallFailed
+from paymux.platform.jobs import NotYet
 
 log = structlog.get_logger()
 
@@ -52,7 +54,8 @@ async def _write_calls(core: Core, account_id: str) -> None:
 async def set_up_events(core: Core, account_id: str) -> None:
     """Register our event URL at the provider, where a call can: the job `provider_account`. Repeating does no harm.
 
-    A refusal is logged and not repeated: only a person can change the credentials. Anything else is tried again.
+    A refusal is logged and not repeated: only a person can change the credentials. Raises NotYet where the provider
+    does not answer, or not so that it can be understood; this and anything else is tried again.
     """
     async with core.database.connection() as held:
         account = await accounts.account_by_id(held, core.keyring, account_id)
@@ -69,5 +72,7 @@ async def set_up_events(core: Core, account_id: str) -> None:
         return
     except Refused as no:
         log.warning("provider_account.events_refused", account=account.id, code=account.code, reason=no.code)
+    except CallFailed as fault:
+        raise NotYet(f"the event URL could not be registered at {account.code}: {fault}") from fault
     finally:
         await _write_calls(core, account_id)

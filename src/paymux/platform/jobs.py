@@ -91,19 +91,27 @@ async def enqueue_many(
         )
 
 
+class NotYet(Exception):
+    """A job that can't be done now, by no fault of ours: it runs again later, and the log has one line and no traceback.
+
+    Its text is that line's `reason`.
+    """
+
+
 class Worker:
     """Runs the jobs of an installation. Any number of workers share the work.
 
     `concurrency` is the number of jobs at once (at least 20); `grace` the seconds that running jobs get to
-    end when the worker stops. What has not ended by then is put back into the queue.
+    end when the worker stops. What has not ended by then is put back into the queue. `closing` closes what the
+    handlers keep open, after the last job.
     """
 
     def __init__(
         self, database: Database, handlers: Mapping[str, JobHandler], concurrency: int, grace: float = 20.0,
-        chores: Sequence[Chore] = (),
+        chores: Sequence[Chore] = (), closing: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:  # fmt: skip
         self._database, self._handlers, self._concurrency = database, handlers, concurrency
-        self._chores = chores
+        self._chores, self._closing = chores, closing
         self._grace = grace
         self._running: dict[int, asyncio.Task[None]] = {}
         self._draining: set[asyncio.Task[None]] = set()
@@ -134,6 +142,8 @@ class Worker:
                 task.cancel()
             await self._end(self._draining)
             await asyncio.gather(*beside, return_exceptions=True)
+            for close in self._closing:
+                await close()
 
     async def _work(self, stop: asyncio.Event) -> None:
         # A connection of its own: heartbeats must not queue behind the handlers for one of the pool's.
@@ -223,9 +233,13 @@ class Worker:
             except asyncio.CancelledError:
                 task.cancel()
                 log.warning("job.broken_off", job=name, attempt=job.attempts)
-            except Exception:
+            except Exception as fault:
                 delay = timedelta(seconds=min(2 ** min(job.attempts, 10), LONGEST_RETRY))
-                log.exception("job.failed", job=name, attempt=job.attempts, retry_in=delay.total_seconds())
+                told = {"job": name, "attempt": job.attempts, "retry_in": delay.total_seconds()}
+                if isinstance(fault, NotYet):
+                    log.warning("job.put_off", **told, reason=str(fault))
+                else:
+                    log.exception("job.failed", **told)
             finally:
                 del self._running[job.id]
             # Raised outside of the handlers: pgqueuer keeps the text of what caused it, unsealed.
