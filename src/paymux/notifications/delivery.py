@@ -73,7 +73,7 @@ class Deliverer:
                 return
             secrets = await self._secrets(held, row["merchant_id"])
         try:
-            with self._limits.place(row["url"]):
+            with self._limits.place(row["url"], row["merchant_id"]):
                 attempt = await self._try(row, secrets)
         except EndpointFull as full:
             async with self._database.connection() as held:
