@@ -263,7 +263,7 @@ async def test_a_cancel_that_leaves_it_open_is_unclear(canned: Canned) -> None:
 
 
 async def test_texts_are_kept_short_and_printable(canned: Canned) -> None:
-    report = await fetched(canned, changed(OPEN, "status", "declined") | {"reason": "no\x00\n" + "x" * 1000})
+    report = await fetched(canned, changed(OPEN, "status", "declined") | {"reason": "no\x07\n" + "x" * 1000})
     assert isinstance(report, Declined)
     assert report.reason == "no  " + "x" * 296
 
