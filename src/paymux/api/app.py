@@ -22,6 +22,7 @@ from paymux.checkout import shopper_pages
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError
 from paymux.platform.database import DatabaseUnavailable
+from paymux.platform.rate_limits import RateLimit
 
 log = structlog.get_logger()
 _UNTOLD: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
@@ -39,6 +40,7 @@ def make_app(core: Core) -> FastAPI:
     app.state.access_tokens = AccessTokens(core.database, core.keyring, core.clock, core.settings)
     app.state.failed_attempts = FailedAttempts()
     app.state.client_limits = ClientLimits(core.settings)
+    app.state.asked_by_shoppers = RateLimit(shopper_pages.ASKS_A_SECOND, shopper_pages.ASKS)
     routers = (token.router, options.router, orders.router, installation.router, shopper_pages.router)
     for router in (*routers, api_document.router):
         app.include_router(router)

@@ -24,16 +24,19 @@ def return_hash(secret: str, status: str, reference: str) -> str:
     return hmac.new(secret.encode(), f"{status}|{reference}".encode(), hashlib.sha512).hexdigest()
 
 
-async def shopper_returned(core: Core, order: Order, query: Mapping[str, str]) -> Order:
-    """Learn what a return is worth and decide on it; the order as it is then."""
+async def shopper_returned(core: Core, order: Order, query: Mapping[str, str], *, hints: bool = True) -> Order:
+    """Learn what a return is worth and decide on it; the order as it is then.
+
+    Without `hints` one that proves nothing leads to nothing: too many have come.
+    """
     if order.session is None or order.status.final:
         return order
     async with core.database.transaction() as tx:
         connector = await core.connector(tx, order)
     said = _read(connector, query, order)
     if isinstance(said, c.Report):
-        return await _reported(core, order, said)
-    return await _ask(core, order, said)
+        return await _reported(core, order, said, hints=hints)
+    return await _ask(core, order, said) if hints else order
 
 
 def _read(connector: c.Connector, query: Mapping[str, str], order: Order) -> c.Ask | c.Report:
@@ -51,9 +54,9 @@ def _read(connector: c.Connector, query: Mapping[str, str], order: Order) -> c.A
     return said
 
 
-async def _reported(core: Core, order: Order, report: c.Report) -> Order:
+async def _reported(core: Core, order: Order, report: c.Report, *, hints: bool) -> Order:
     if report.session is not None and report.session != order.session:
-        return await _ask(core, order, c.Ask(session=report.session))
+        return await _ask(core, order, c.Ask(session=report.session)) if hints else order
 
     async def decide(desk: Deciding) -> None:
         if not isinstance(report, c.Cancelled):

@@ -15,11 +15,15 @@ from paymux.orders import clockwork, store
 from paymux.orders.core import Core
 from paymux.orders.create import redirect_url
 from paymux.orders.model import Order, Status
+from paymux.platform.rate_limits import RateLimit
 
 router = APIRouter(include_in_schema=False)
 _PAGES = Environment(loader=PackageLoader("paymux.checkout", "pages"), autoescape=select_autoescape())
 _TOKEN = re.compile(r"otk_[A-Za-z0-9_-]{1,90}")
 LONGEST = 4096
+ASKS, ASKS_A_SECOND = 10, 0.2
+"""So many returns of an order that prove nothing lead to asking its provider, at once and in the long run. Whoever has the
+address can send as many as he likes, and must not take up all our calls to a provider, nor fill the order's history."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -46,7 +50,9 @@ async def come_back(request: Request, order_token: str) -> Response:
     order = await _order(core, order_token)
     if order is None:
         return _page("gone.html", 404)
-    order = await returns.shopper_returned(core, order, await _brought(request))
+    asked: RateLimit = request.app.state.asked_by_shoppers
+    hints = asked.take(order.id) == 0
+    order = await returns.shopper_returned(core, order, await _brought(request), hints=hints)
     return await _onwards(core, order)
 
 
