@@ -13,7 +13,13 @@ from paymux.connectors.registry import all_codes
 from tests.api.conftest import Holds, a_merchant
 from tests.installation import Installation, Merchant, Shopper
 
-HIDDEN = {"/docs", "/return/{order_token}", "/checkout/{order_token}", "/images/providers/{code}.svg"}
+HIDDEN = {
+    "/docs",
+    "/return/{order_token}",
+    "/checkout/{order_token}",
+    "/images/providers/{code}.svg",
+    "/images/logos/{logo_id}",
+}
 OPEN = {"/token", "/.well-known/jwks.json", "/healthz", "/readyz", "/provider-events/{event_key}"}
 
 
@@ -161,6 +167,8 @@ async def test_the_page_is_whole_by_itself(installation: Installation, document:
             "[].requiredFields",
         ):
             assert word in page.body
+        assert "`" not in page.body, "what the document says in code is shown as code"
+        assert "<code>client_credentials</code>" in page.body
     assert (await installation.call("GET", f"{installation.settings.base_url}/redoc")).status == 404
 
 

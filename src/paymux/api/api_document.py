@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup, escape
 from pydantic.json_schema import models_json_schema
 
 from paymux.api import examples
@@ -15,8 +17,10 @@ from paymux.api.documents import DESCRIBED, JSON
 from paymux.connectors.registry import all_codes
 
 router = APIRouter(include_in_schema=False)
+_CODE = re.compile(r"`([^`]+)`")
 _PAGES = Environment(loader=PackageLoader("paymux.api", "pages"), autoescape=select_autoescape())
 _PAGES.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
+_PAGES.filters["prose"] = lambda text: Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 # The page is whole by itself: it asks nobody for anything and runs no script.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
