@@ -111,6 +111,31 @@ async def test_the_logo_url_answers_without_a_token(merchant: Merchant, installa
     assert (await installation.call("GET", f"{merchant.base}/images/providers/NOBODY.svg")).status == 404
 
 
+async def test_a_mark_and_a_button_can_be_read_on_their_provider_s_colour(
+    merchant: Merchant, installation: Installation
+) -> None:
+    seen = {option["name"]: option for option in await offered(merchant, "amount=100&currency=SGD")}
+    for code, ink in (("TRIPLEA", "#000000"), ("PAYPAL", "#FFFFFF")):
+        button = seen[code]["checkoutConfig"]["button"]
+        assert contrast(button["color"], button["background"]) >= 4.5
+        assert button["color"] == ink
+        mark = (await installation.call("GET", seen[code]["imageUrl"])).body
+        assert f'fill="{button["background"]}"' in mark
+        assert f'fill="{ink}"' in mark
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, as WCAG 2.2 defines it: from 1 to 21."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 BAD: list[tuple[str, str]] = [
     ("currency=AUD", "amount must be a number"),
     ("amount=&currency=AUD", "amount must be a number"),

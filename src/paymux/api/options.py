@@ -113,7 +113,7 @@ def _option(
         "checkoutConfig": {
             "content": "",
             "iframeUrl": "",
-            "button": {"type": "global", "text": "Checkout", "color": "#FFFFFF", "background": facts.colour,
+            "button": {"type": "global", "text": "Checkout", "color": facts.ink, "background": facts.colour,
                        "position": "left", "size": "small"},
             "termsCondition": {"type": "none", "content": "", "linkText": "Terms & Condition"},
         },
@@ -148,13 +148,13 @@ def _rate(amount: Decimal, currency: str) -> dict[str, Any]:
 
 
 def mark(facts: ProviderFacts, code: CodeFacts) -> str:
-    """A neutral generated mark: the method's name on its provider's colour."""
+    """A neutral generated mark: the method's name on its provider's colour, so that it can be read."""
     name = code.title.replace("&", "&amp;").replace("<", "&lt;")
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="48" viewBox="0 0 160 48" role="img">'
         f'<rect width="160" height="48" rx="8" fill="{facts.colour}"/>'
         '<text x="80" y="30" text-anchor="middle" font-family="system-ui,sans-serif" font-size="15" font-weight="600"'
-        f' textLength="{min(144, 9 * len(name))}" lengthAdjust="spacingAndGlyphs" fill="#fff">{name}</text></svg>'
+        f' textLength="{min(144, 9 * len(name))}" lengthAdjust="spacingAndGlyphs" fill="{facts.ink}">{name}</text></svg>'
     )
 
 

@@ -273,6 +273,14 @@ class ProviderFacts(_Facts):
                 raise ValueError(f"{name} is withheld, and is no capability or declared all the same")
         return self
 
+    @property
+    def ink(self) -> str:
+        """What is written in on the colour: white where that can be read (WCAG 2.2: a contrast of 4.5), else black."""
+        parts = [int(self.colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        return "#FFFFFF" if 1.05 / (light + 0.05) >= 4.5 else "#000000"
+
     def able(self, code: CodeFacts) -> frozenset[str]:
         """The capabilities claimed for a code: the provider's, less what the code lacks and what builds on that."""
         names = (name for name in Capabilities.model_fields if getattr(self.capabilities, name))

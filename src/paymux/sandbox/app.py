@@ -62,7 +62,8 @@ class Sandbox:
             ]
             if len(kinds) != 1:
                 raise ValueError(f"{name}/simulator.py: expected one Simulator, found {len(kinds)}")
-            kinds[0].name, kinds[0].title, kinds[0].colour = name, provider.facts.title, provider.facts.colour
+            kinds[0].name, kinds[0].title = name, provider.facts.title
+            kinds[0].colour, kinds[0].ink = provider.facts.colour, provider.facts.ink
             self.simulators[name] = kinds[0](self.desk)
 
     def app(self) -> web.Application:
@@ -132,7 +133,7 @@ class Sandbox:
             if case is None:
                 return self._html("gone.html", 404, title=simulator.title)
             return self._html("checkout.html", 200, title=_title(simulator, case), colour=simulator.colour,
-                              case=case, amount=_amount(case))  # fmt: skip
+                              ink=simulator.ink, case=case, amount=_amount(case))  # fmt: skip
 
         return show
 
@@ -194,7 +195,7 @@ class Sandbox:
         try:
             order = FaultOrder.model_validate(await json_body(request))
         except ValidationError as fault:
-            return json_answer({"error": [f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in fault.errors()]}, 400)
+            return json_answer({"error": _wrong(fault)}, 400)
         known = EVENT_FAULTS if order.operation == "events" else CALL_FAULTS
         if order.fault not in known:
             return json_answer({"error": f"fault must be one of {', '.join(sorted(known))} for {order.operation}"}, 400)
@@ -217,7 +218,7 @@ class Sandbox:
         try:
             order = SettleOrder.model_validate(await json_body(request))
         except ValidationError as fault:
-            return json_answer({"error": [f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in fault.errors()]}, 400)
+            return json_answer({"error": _wrong(fault)}, 400)
         outcome = _outcome(order.outcome)
         if outcome is None or outcome == "pending":
             return json_answer({"error": "outcome must be approve, decline, cancel or error"}, 400)
@@ -315,6 +316,12 @@ def _amount(case: Case) -> str:
         return Money(case.amount, case.currency).text
     except InexactAmount:
         return plain(case.amount)
+
+
+def _wrong(fault: ValidationError) -> list[str]:
+    """What is wrong with a control's body: `operation: must be one of …`."""
+    said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in fault.errors()]
+    return [f"{place}: {what}" if place else "the body must be a JSON object" for place, what in said]
 
 
 def _shown(fault: Fault) -> dict[str, object]:

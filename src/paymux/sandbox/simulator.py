@@ -67,6 +67,7 @@ class Simulator(ABC):
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
     colour: ClassVar[str] = ""
+    ink: ClassVar[str] = ""
     credentials: ClassVar[Mapping[str, str]] = {}
     """The credentials that it accepts, with the field names of `provider.toml`."""
 
