@@ -108,8 +108,10 @@ def test_public_addresses_are_permitted(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "fd00:ec2::254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]
-)
+    "address",
+    ["169.254.169.254", "fd00:ec2::254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "168.63.129.16",
+     "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::1", "192.0.0.192", "100.100.100.200"],
+)  # fmt: skip
 def test_metadata_and_link_local_addresses_can_not_be_allowed(address: str) -> None:
     settings = live(callback_allow="0.0.0.0/0,::/0,inside.example")
     assert permitted(settings, "inside.example", "10.0.0.1")

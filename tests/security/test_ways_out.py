@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectorError, web
 
 from paymux.accounts import service
 from paymux.accounts.model import ProviderAccount
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import provider_of
 from paymux.notifications.delivery import MAX_ANSWER as MOST_READ
+from paymux.platform.callback_guard import callback_session
 from paymux.platform.http import MAX_ANSWER, Answer, HttpClient, NotSent, Unclear
 from paymux.platform.settings import Settings
 from tests.conftest import Eventually
@@ -70,8 +71,10 @@ async def send(settings: Settings, url: str) -> Answer:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "0.0.0.0", "127.1"]
-)
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "0.0.0.0", "127.1", "127.0.0.1.",
+     "0177.0.0.1", "\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "\u24dbocalhost", "LOCALHOST."],
+)  # fmt: skip
 async def test_a_provider_call_of_live_mode_never_enters_the_own_network(inside: Inside, host: str) -> None:
     with pytest.raises(NotSent):
         await send(live(), f"http://{host}:{inside.port}/")
@@ -120,6 +123,32 @@ async def test_the_own_proxys_name_at_the_beginning_of_another_ones_opens_nothin
     settings = live(provider_hosts="klarna=http://127.0.0.1")
     with pytest.raises(NotSent):
         await send(settings, f"http://127.0.0.1:{inside.port}/")
+    assert inside.reached == []
+
+
+async def test_the_way_up_out_of_the_own_proxys_path_opens_nothing(inside: Inside) -> None:
+    own = f"http://127.0.0.1:{inside.port}/klarna"
+    assert (await send(live(provider_hosts=f"klarna={own}"), f"{own}/payments")).status == 200
+    inside.reached.clear()
+    for way_up in ("/../admin", "/%2e%2e/admin", "/x/../../admin", "@127.0.0.1/", ".evil.example/"):
+        with pytest.raises(NotSent):
+            await send(live(provider_hosts=f"klarna={own}"), own + way_up)
+    assert inside.reached == []
+
+
+async def test_no_call_and_no_callback_takes_the_proxy_of_the_environment(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard would look at the proxy's address, and the proxy would go wherever it is told to."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for spelt in (name, name.upper()):
+            monkeypatch.setenv(spelt, f"http://127.0.0.1:{inside.port}")
+    settings = live(callback_allow="127.0.0.0/8")
+    with pytest.raises(NotSent):
+        await send(settings, f"http://127.0.0.1:{free_port()}/")
+    async with callback_session(settings) as session:
+        with pytest.raises(ClientConnectorError):
+            await session.post(f"http://127.0.0.1:{free_port()}/")
     assert inside.reached == []
 
 

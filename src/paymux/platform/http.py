@@ -113,11 +113,16 @@ class HttpClient:
 
     def _session_for(self, url: str) -> aiohttp.ClientSession:
         """The way to a URL. Raises NotSent where the guard lets nobody go."""
-        own = () if self._guard is None else self._guard.provider_hosts.values()
-        if self._guard is None or any(f"{url}/".startswith(base.rstrip("/") + "/") for base in own):
+        if self._guard is None:
             return self._open(guarded=False)
         try:
-            check_literal(self._guard, URL(url).raw_host or "")
+            # As it will be called: `https://proxy/klarna/../admin` is not below `https://proxy/klarna`.
+            read = URL(url)
+            if any(
+                f"{read}/".startswith(f"{URL(base)}".rstrip("/") + "/") for base in self._guard.provider_hosts.values()
+            ):
+                return self._open(guarded=False)
+            check_literal(self._guard, read.raw_host or "")
         except (CallbackRefused, ValueError) as no:
             raise NotSent(str(no) if isinstance(no, CallbackRefused) else type(no).__name__) from no
         return self._open(guarded=True)
