@@ -102,7 +102,10 @@ JPEG, WEBP = b"\xff\xd8\xff\xe0 picture", b"RIFF\x00\x01\x00\x00WEBPVP8 picture"
 @pytest.mark.parametrize(
     ("content", "kind"),
     [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp"), (SVG, "image/svg+xml"),
-     (b"\xef\xbb\xbf <svg>", "image/svg+xml"), (PNG[:8] + bytes(logos.MOST_BYTES - 8), "image/png")],
+     (b"\xef\xbb\xbf <svg>", "image/svg+xml"),
+     (b"<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'><style>.a{fill:url(#b)}</style>"
+      b"<image xlink:href='data:image/png;base64,AAAA'/><use xlink:href='#b' data-name='on' font-size='1'/></svg>", "image/svg+xml"),
+     (PNG[:8] + bytes(logos.MOST_BYTES - 8), "image/png")],
 )  # fmt: skip
 def test_a_picture_is_known_by_how_it_begins(content: bytes, kind: str) -> None:
     assert logos.kind_of(content) == kind
@@ -116,6 +119,17 @@ def test_a_picture_is_known_by_how_it_begins(content: bytes, kind: str) -> None:
         (b"<svg><script>alert(1)</script></svg>", "picture only"), (b"<svg ONLOAD = 'alert(1)'/>", "picture only"),
         (b"<svg><a href='javascript:alert(1)'/></svg>", "picture only"),
         (b"<svg><foreignObject/></svg>", "picture only"),
+        (b"<svg/onload=alert(1)>", "picture only"), (b"<svg width='1'onload=alert(1)>", "picture only"),
+        (b"<svg xmlns:x='http://www.w3.org/2000/svg'><x:script>1</x:script></svg>", "picture only"),
+        (b"<svg><a href='java&#115;cript:alert(1)'/></svg>", "picture only"),
+        (b"<svg><a><set attributeName='href' to='x'/></a></svg>", "picture only"),
+        (b"<svg><animate attributeName='href' values='x'/></svg>", "picture only"),
+        (b"<?xml version='1.0'?><?xml-stylesheet type='text/xsl' href='x.xsl'?><svg/>", "picture only"),
+        (b"<svg><image href='https://tracker.example/1.png'/></svg>", "picture only"),
+        (b"<svg><use href='//tracker.example/1.svg#a'/></svg>", "picture only"),
+        (b"<svg><style>@import 'https://tracker.example';</style></svg>", "picture only"),
+        (b"<svg><rect fill='url(https://tracker.example/#a)'/></svg>", "picture only"),
+        (b"<svg><use href='data:text/html,x'/></svg>", "picture only"),
         (b"<svg/><!DOCTYPE svg [<!ENTITY a 'b'>]>", "picture only"),
     ],
 )  # fmt: skip

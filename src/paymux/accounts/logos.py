@@ -25,8 +25,18 @@ _BEGINNINGS = (
     ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.S)),
     ("image/svg+xml", re.compile(rb"(\xef\xbb\xbf)?\s*<(svg[\s/>]|[?!].{0,1000}?<svg[\s/>])", re.S)),
 )
-# A picture needs none of these, and all that could make one do something begins with one of them.
-_LIVELY = re.compile(rb"<!DOCTYPE|<!ENTITY|<script|<foreignObject|\son\w+\s*=|javascript:", re.I)
+# A picture needs none of these, and all that could make one do something, or fetch something, begins with one of them: in a
+# file of its own, as an image, or written into a page, where HTML's looser rules hold (`<svg/onload=…>`).
+_LIVELY = re.compile(
+    b"|".join((
+        rb"<!DOCTYPE|<!ENTITY|&#|<\?(?!xml\s)",  # what could write any of the others in other letters, or turn it into them
+        rb"<([\w.-]+:)?(script|foreignObject|iframe|embed|object|handler|set|animate\w*)\b",
+        rb"[\s/\"']on\w+\s*=",
+        rb"\b(java|vb)script\s*:|\bdata:(?!image/)",
+        rb"@import|(\b(href|src)\s*=|\burl\()\s*[\"']?\s*(\w+:)?//",
+    )),
+    re.I,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,9 @@ def kind_of(content: bytes) -> str:
     if found is None:
         raise AccountFault("the logo must be a PNG, JPEG, WebP or SVG picture")
     if found == "image/svg+xml" and _LIVELY.search(content):
-        raise AccountFault("the logo must be a picture only: no document type, scripts, handlers or foreign objects")
+        raise AccountFault(
+            "the logo must be a picture only: no document type, scripts, handlers, animations, foreign objects or other sites"
+        )
     return found
 
 
