@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import re
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -24,8 +27,16 @@ LONGEST = 4096
 ASKS, ASKS_A_SECOND = 10, 0.2
 """So many returns of an order that prove nothing lead to asking its provider, at once and in the long run. Whoever has the
 address can send as many as he likes, and must not take up all our calls to a provider, nor fill the order's history."""
+_SUBMIT = "document.forms[0].submit()"
+"""The only script of our pages. Its digest is in their policy, so that no other one runs, wherever it may come from."""
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; script-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_SUBMIT.encode()).digest()).decode()
+    + "'"
+)
 _HEADERS = {
     "Cache-Control": "no-store",
+    "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -46,20 +57,25 @@ async def _order(core: Core, token: str) -> Order | None:
 @router.api_route("/return/{order_token}", methods=["GET", "POST"])
 async def come_back(request: Request, order_token: str) -> Response:
     """The shopper comes back from the provider; repeats lead to the same place (R2)."""
+    return await _returned(request, order_token, await _brought(request))
+
+
+@router.api_route("/return", methods=["GET", "POST"])
+async def come_back_by_state(request: Request) -> Response:
+    """The same for providers that return everybody to one registered URL: `state` names the order."""
+    brought = await _brought(request)
+    return await _returned(request, brought.get("state", ""), brought)
+
+
+async def _returned(request: Request, order_token: str, brought: Mapping[str, str]) -> Response:
     core: Core = request.app.state.core
     order = await _order(core, order_token)
     if order is None:
         return _page("gone.html", 404)
     asked: RateLimit = request.app.state.asked_by_shoppers
     hints = asked.take(order.id) == 0
-    order = await returns.shopper_returned(core, order, await _brought(request), hints=hints)
+    order = await returns.shopper_returned(core, order, brought, hints=hints)
     return await _onwards(core, order)
-
-
-@router.api_route("/return", methods=["GET", "POST"])
-async def come_back_by_state(request: Request) -> Response:
-    """The same for providers that return everybody to one registered URL: `state` names the order."""
-    return await come_back(request, (await _brought(request)).get("state", ""))
 
 
 async def _brought(request: Request) -> dict[str, str]:
@@ -91,7 +107,7 @@ async def waiting(request: Request, order_token: str) -> Response:
     if order.status.final or order.authorised is not None:
         return await _onwards(core, order)
     if order.checkout_form is not None:
-        return _page("form.html", order=order, title=returns.title_of(order))
+        return _page("form.html", order=order, title=returns.title_of(order), submit=_SUBMIT)
     if order.checkout_url is not None:
         return RedirectResponse(redirect_url(core, order), 303, headers=_HEADERS)
     return _page("waiting.html", order=order, title=returns.title_of(order))
