@@ -185,8 +185,11 @@ def error_body(fault: ApiError) -> dict[str, Any]:
 def redirect_url(core: Core, order: Order) -> str:
     """Where to send the shopper: the provider's checkout, our own page, or straight back (U2, token)."""
     base = core.settings.base_url
+    if order.status.final:
+        # It may have been cancelled while its checkout was being opened, which must not be paid any more.
+        return f"{base}/return/{order.order_token}"
     if order.checkout_url is not None and order.checkout_form is None:
         return order.checkout_url
-    if order.session is None and order.authorised is None and not order.status.final:
+    if order.session is None and order.authorised is None:
         return f"{base}/checkout/{order.order_token}"
     return f"{base}/checkout/{order.order_token}" if order.checkout_form else f"{base}/return/{order.order_token}"
