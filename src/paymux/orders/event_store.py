@@ -31,6 +31,14 @@ async def insert(
     )
 
 
+async def number_of(tx: Connection, account_id: str, event_id: str) -> str | None:
+    """The number under which an account's event is kept."""
+    number: str | None = await tx.fetchval(
+        "SELECT id FROM provider_events WHERE account_id = $1 AND event_id = $2", account_id, event_id
+    )
+    return number
+
+
 async def refused_since(tx: Connection, account_id: str, since: datetime, most: int) -> int:
     """How many events of an account were refused since a time; no more than `most` are counted."""
     counted: int = await tx.fetchval(

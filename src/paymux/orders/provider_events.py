@@ -106,19 +106,22 @@ async def _keep(
     sealed = core.keyring.seal(to_json(as_kept(event)), "provider-event")
     if await event_store.insert(tx, number, account.id, event_id, event.method, sealed, "accepted", None, now):
         await jobs.enqueue(tx, "provider_event", number)
+    elif not named and (known := await event_store.number_of(tx, account.id, event_id)):
+        # Some say no more than "look at this payment", each time in the same words: there is something new to see.
+        await jobs.enqueue(tx, "provider_event", f"{known}|again")
 
 
 async def run_event(core: Core, payload: str) -> None:
     """Decide on a stored event: the job behind `receive`.
 
     `payload` is the event's number; with `|early` behind it, it is tried once more because an order was decided, beside
-    the tries that go on every minute.
+    the tries that go on every minute; with `|again`, because it came once more in the same words.
     """
-    number, _, early = payload.partition("|")
+    number, _, why = payload.partition("|")
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         row = await event_store.event(tx, number)
-        if row is None or row["state"] not in ("stored", "unmatched"):
+        if row is None or row["state"] not in ("stored", "unmatched", *(("decided",) if why == "again" else ())):
             return
         account = await accounts.account_by_id(tx, core.keyring, row["account_id"])
     kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
@@ -138,11 +141,13 @@ async def run_event(core: Core, payload: str) -> None:
         order = await store.find_order(tx, account.id, *(one if one and "\0" not in one else None for one in named))
         if order is None:
             await event_store.settle(tx, number, "unmatched", None, "no order yet")
-            if not early and now - row["received_at"] < UNMATCHED_LIFE:
+            if not why and now - row["received_at"] < UNMATCHED_LIFE:
                 await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
             return
     report = reading.report
     if report is not None and proven(facts_of(order)):
+        if row["state"] == "decided":
+            return  # what it says was decided on, and it says nothing else
         said = report
         decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, said))
         await calls.run_all(core, decision)
