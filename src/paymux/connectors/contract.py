@@ -433,9 +433,13 @@ class Connector(ABC):
         """A URL at one of the provider's hosts."""
         return self.account.hosts[host] + path
 
+    def turned_away(self, no: Refused) -> bool:
+        """Whether a refusal is for the account's credentials: then it says nothing of what was asked."""
+        return isinstance(no, WrongCredentials) or self.http.unauthorised or no.code in _NO_TOKEN
+
     def explained(self, no: Refused) -> Refused:
         """A refusal as a person can act on it: one for the credentials names the fields of the account to look at."""
-        if not (isinstance(no, WrongCredentials) or self.http.unauthorised or no.code in _NO_TOKEN):
+        if not self.turned_away(no):
             return no
         given = {
             name: fact for name, fact in self.facts.credentials.items() if fact.signs_in and self.credentials.get(name)

@@ -163,6 +163,9 @@ async def _call(core: Core, taken: _Taken) -> settling.Settle:
     try:
         return await _called(core, taken)
     except c.Refused as no:
+        if op.calls > 1 and op.kind is not Kind.CREATE and taken.connector.turned_away(no):
+            # Credentials may change between a call and its repeat: who is not let in learns nothing of the first one.
+            return settling.unknown(op, no.reason)
         return settling.refused(op, taken.connector.explained(no))
     except InexactAmount as no:
         return settling.refused(op, c.Refused(str(no), "inexact_amount"))
@@ -219,6 +222,8 @@ async def _ask(core: Core, taken: _Taken) -> settling.Settle:
             if op.failure_code is not None:
                 return settling.refused_before(op)
     except c.NotThere as no:
+        if op.failure_code is not None:
+            return settling.refused_before(op)
         if not repeat:
             return settling.unknown(op, str(no))
     except (c.Refused, CallFailed) as fault:
@@ -251,8 +256,17 @@ async def _read(core: Core, taken: _Taken) -> settling.Settle | None:
 
 
 async def _again(core: Core, taken: _Taken, *, fresh: bool) -> settling.Settle:
-    """Repeat a call: with its first key, or with a new one when the first surely had no effect."""
+    """Repeat a call: with its first key, or with a new one when the first surely had no effect.
+
+    Not if it was settled while the provider was asked, or if somebody has taken it over since: then it is his to repeat.
+    """
     key = str(uuid.uuid4()) if fresh else taken.op.key
     async with core.database.transaction(patient=True) as tx:
-        op = await store.update_operation(tx, taken.op, core.clock.now(), key=key, calls=taken.op.calls + 1)
+        now = await core.clock.refresh(tx)
+        await store.lock_order(tx, taken.order.id)
+        op = await store.operation(tx, taken.op.id)
+        if not op.pending or op.holder != taken.op.holder:
+            return settling.left_alone
+        await store.renew_lease(tx, op.id, op.holder or "", core.settings.lease)
+        op = await store.update_operation(tx, op, now, key=key, calls=op.calls + 1)
     return await _call(core, replace(taken, op=op, again=True))

@@ -66,6 +66,11 @@ def overdue_reason(op: Operation) -> str:
     return f"the {op.kind} {op.reference} has been undecided for too long"
 
 
+def refused_reason(op: Operation) -> str:
+    """Why a person has to look at money that the system could not give back or set free (T3)."""
+    return f"a {op.kind} by the system was refused: {op.failure_reason}"
+
+
 @dataclass(slots=True)
 class Deciding:
     """One order, locked, while a decision about it is made. Leaves `run`: operations to run after the commit."""
@@ -245,8 +250,11 @@ class Deciding:
 
     async def succeeded(self, op: Operation, provider_id: str | None) -> None:
         """An operation is done: count it, tell it, and do what follows. Again: nothing but its id, if that is news."""
+        if op.status is OperationStatus.FAILED:
+            await self._done_after_all(op, provider_id)
+            return
         if not op.pending:
-            if op.status is OperationStatus.SUCCESSFUL and op.provider_id is None and provider_id is not None:
+            if op.provider_id is None and provider_id is not None:
                 await store.update_operation(self.tx, op, self.now, provider_id=provider_id)
             return
         op = await store.update_operation(
@@ -261,6 +269,12 @@ class Deciding:
             await self.after_capture()
         if self.order.authorised is not None and self.order.open == 0:
             await store.drop_timers(self.tx, self.order.id, "expiry", "expiry_notice")
+
+    async def _done_after_all(self, op: Operation, provider_id: str | None) -> None:
+        """It was told as FAILED, which is final, but the money has moved: it counts as the provider's own doing (T4)."""
+        if op.kind in EVENT_OF:
+            reference = f"provider-{provider_id or op.id}"[:128]
+            await self.moved_by(op.kind, op.amount or ZERO, Initiator.PROVIDER, reference, provider_id, op.currency)
 
     async def _count(self, op: Operation) -> None:
         """Add what moved to the order's totals, and to the events that they are derived from (design 5)."""
@@ -318,8 +332,8 @@ class Deciding:
             await self.outcome("broken", failure_reason=f"the capture was refused: {reason}")
             if not self.absorbing:
                 await self.give_back()
-        elif op.kind in (Kind.VOID, Kind.REFUND):
-            await self.review(f"a {op.kind} by the system was refused: {reason}")
+        elif op.kind is Kind.REFUND or self.order.open > 0:
+            await self.review(refused_reason(op))
 
     async def moved_by(
         self, kind: Kind, amount: Decimal, initiator: Initiator, reference: str, provider_id: str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -157,7 +158,8 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
             await desk.failed(op, "cancelled", "the payment was voided at the provider")
         return
     changes: dict[str, Any] = {
-        "payment_id": order.payment_id or paid.payment_id,
+        # Until one counts, the latest is the one that is being decided: the shopper may have paid anew after a refusal.
+        "payment_id": paid.payment_id if order.underway else order.payment_id or paid.payment_id,
         "connector_state": {**order.connector_state, **paid.state},
         "session": order.session or paid.session,
         "surcharge": paid.surcharge or order.surcharge,
@@ -259,7 +261,10 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
     done = move.status is c.MoveStatus.DONE
     if known is None and move.key is None and done:
         # Only what happened is taken for ours by its amount alone: a refusal may be that of an earlier try.
-        known = next((op for op in (*counted, *waiting) if op.amount == move.amount), None)
+        alike = [op for op in waiting if op.amount == move.amount]
+        if _told_apart(desk, kind, alike):
+            alike = []
+        known = next((op for op in (*counted, *alike) if op.amount == move.amount), None)
     if known is not None:
         await _settle(desk, known, move)
     elif not done:
@@ -273,6 +278,12 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
         )
 
 
+def _told_apart(desk: Deciding, kind: Kind, waiting: Sequence[Operation]) -> bool:
+    """Whether it comes out by itself which of several it was: by repeating each under its own key, where that is safe."""
+    repeated = bool(getattr(desk.facts.idempotent, str(kind), False)) and all(op.provider_id is None for op in waiting)
+    return repeated and len(waiting) > 1
+
+
 def _same(op: Operation, move: c.ProviderMove) -> bool:
     return (move.key is not None and op.key == move.key) or (
         bool(move.provider_id) and op.provider_id == move.provider_id
@@ -284,6 +295,9 @@ async def _settle(desk: Deciding, op: Operation, move: c.ProviderMove) -> None:
         await desk.succeeded(op, move.provider_id)
     elif move.status is c.MoveStatus.FAILED:
         await desk.failed(op, "provider_refused", move.reason or "refused by the provider")
+        if op.status is OperationStatus.SUCCESSFUL and move.provider_id and op.provider_id == move.provider_id:
+            # Final is final; whether the money is back, and how it gets to the shopper, is for a person to find out.
+            await desk.review(f"the provider reports the {op.kind} {op.reference} as failed after it was done")
 
 
 async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
@@ -292,7 +306,10 @@ async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
         return
     waiting = [op for op in await desk.operations(kind) if op.pending and op.calls > 0]
     match = next((op for op in waiting if op.amount == extra), None)
-    if match is not None:
+    if waiting and sum((op.amount or ZERO for op in waiting), ZERO) == extra:
+        for op in waiting:
+            await desk.succeeded(op, None)
+    elif match is not None and not _told_apart(desk, kind, waiting):
         await desk.succeeded(match, None)
     elif not waiting:
         limit = desk.order.captured - desk.order.refunded if kind is Kind.REFUND else desk.order.open
@@ -310,8 +327,13 @@ async def _expire(desk: Deciding, expired: Decimal) -> None:
 
 
 async def expire(desk: Deciding, amount: Decimal) -> None:
-    """So much of what was open has expired (S4)."""
+    """So much of what was open has expired (S4). With nothing left, a void of it has nothing to do any more, sent or not."""
     if amount > 0:
         await desk.change(expired=desk.order.expired + amount)
         await desk.note("expired", amount=amount)
         await store.drop_timers(desk.tx, desk.order.id, "expiry", "expiry_notice")
+    if desk.order.open == 0 and desk.order.expired > 0:
+        for op in await desk.operations(Kind.VOID):
+            await desk.failed(op, "authorization_expired", "the authorisation expired before it was voided")
+            if op.status is OperationStatus.FAILED:
+                await desk.reviewed(refused_reason(op))

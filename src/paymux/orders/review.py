@@ -56,6 +56,9 @@ async def resolve(core: Core, reference: str, outcome: str, note: str, merchant:
         await desk.note("resolved", detail={"as": outcome, "note": note[:500]})
         unknown = [op for op in await desk.operations(*Kind) if op.pending and op.needs_review]
         if unknown:
+            if await store.leased(desk.tx, unknown[0]):
+                # What is found out, or even repeated, at this moment would be lost on an operation that is settled.
+                raise ValueError(f"The {unknown[0].kind} is being asked about right now: try again in a few seconds.")
             await _settle_operation(desk, unknown[0], outcome, note)
             return
         await desk.change(needs_review=None)

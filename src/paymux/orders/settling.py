@@ -111,20 +111,30 @@ def refused(op: Operation, no: c.Refused) -> Settle:
 
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
-        if op.calls > 1 and op.kind in MOVES and getattr(desk.facts.readable, str(op.kind)):
+        if not current.pending:
+            return  # an event was faster, and knew better
+        if op.calls > 1 and getattr(desk.facts.readable, str(op.kind), False) and not _recovered(desk, op):
             # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
-            if current.pending:
-                current = await store.update_operation(
-                    desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
-                    failure_reason=desk.told(no.reason),
-                )  # fmt: skip
+            current = await store.update_operation(
+                desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
+                failure_reason=desk.told(no.reason),
+            )  # fmt: skip
             await _wait(desk, current, no.reason)
             return
-        await desk.failed(current, no.code or "provider_refused", no.reason)
-        if op.kind in (Kind.CREATE, Kind.CONFIRM, Kind.CHARGE_TOKEN):
-            await desk.outcome("declined", reject_reason=no.reason)
+        await _refused(desk, current, no.code or "provider_refused", no.reason)
 
     return settle
+
+
+def _recovered(desk: Deciding, op: Operation) -> bool:
+    """Whether a repeat comes only once the first try surely had no effect: then its answer is a first one."""
+    return op.kind is Kind.CONFIRM and desk.facts.capabilities.recover_confirm
+
+
+async def _refused(desk: Deciding, op: Operation, code: str, reason: str) -> None:
+    await desk.failed(op, code, reason)
+    if op.kind in (Kind.CREATE, Kind.CONFIRM, Kind.CHARGE_TOKEN):
+        await desk.outcome("declined", reject_reason=reason)
 
 
 def refused_before(op: Operation) -> Settle:
@@ -132,7 +142,9 @@ def refused_before(op: Operation) -> Settle:
 
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
-        await desk.failed(current, op.failure_code or "provider_refused", op.failure_reason or "the provider refused")
+        if current.pending:
+            reason = op.failure_reason or "the provider refused"
+            await _refused(desk, current, op.failure_code or "provider_refused", reason)
 
     return settle
 
@@ -199,6 +211,10 @@ async def _wait(desk: Deciding, op: Operation, reason: str) -> None:
     log.info("operation.waits", order=desk.order.id, operation=op.id, kind=str(op.kind), reason=desk.told(reason))
     if late:
         await desk.review(overdue_reason(op))
+
+
+async def left_alone(desk: Deciding) -> None:
+    """Nothing was called: there is nothing to decide."""
 
 
 def nothing(decision: Decision) -> Settle:

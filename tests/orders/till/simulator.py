@@ -21,6 +21,8 @@ class TillSimulator(Simulator):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.refuse: set[str] = set()
+        self.lock_out: set[str] = set()
+        """Verbs whose callers' credentials it does not know any more."""
         self.checks = False
         """A payment goes through a fraud check first."""
         self.calls: list[tuple[str, str]] = []
@@ -114,6 +116,8 @@ class TillSimulator(Simulator):
             case, body = self.case(request.match_info["id"]), await json_body(request)
             assert case is not None
             self.calls.append((verb, case.reference))
+            if verb in self.lock_out:
+                return json_answer({"reason": "unknown key", "code": "key"}, 401)
             if body["once"] and body["key"] in case.data["done"]:
                 return json_answer({"id": case.data["done"][body["key"]]})
             amount = Decimal(body["amount"])
