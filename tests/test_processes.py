@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from paymux import cli
+from paymux import __version__, cli
 from paymux.platform.postgres import EmbeddedPostgres
 from paymux.platform.settings import Settings
 from tests.installation import free_port
@@ -37,6 +37,33 @@ def test_the_help_of_a_process_explains_every_variable_that_it_reads(name: str) 
     assert "None [" not in shown.stdout
 
 
+def test_every_variable_stands_in_the_help_of_a_process_that_reads_it() -> None:
+    shown = "".join(CliRunner().invoke(cli.app, [name, "--help"]).stdout for name in ("serve", "worker", "sandbox"))
+    assert EVERYTHING - set(re.findall(r"^ *(PAYMUX_\w+)  ", shown, re.M)) == set()
+
+
+def test_the_list_of_commands_says_each_in_a_whole_phrase() -> None:
+    cli.add_the_rest()
+    for words in (
+        [],
+        ["review"],
+        ["keys"],
+        ["merchants"],
+        ["provider-accounts"],
+        ["logos"],
+        ["customers"],
+        ["providers"],
+    ):
+        shown = CliRunner().invoke(cli.app, [*words, "--help"]).stdout.partition("Commands:")[2]
+        assert shown
+        assert "..." not in shown, words
+
+
+def test_the_version_is_told() -> None:
+    shown = CliRunner().invoke(cli.app, ["--version"])
+    assert (shown.exit_code, shown.stdout) == (0, f"paymux {__version__}\n")
+
+
 def test_every_command_and_option_has_a_help() -> None:
     def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, command
@@ -57,10 +84,21 @@ def test_every_command_and_option_has_a_help() -> None:
             assert parameter.name == "help" or getattr(parameter, "help", None), f"{path} {parameter.name}"
 
 
-def test_a_wrong_setting_is_one_sentence() -> None:
-    ended = run(environment_of(PAYMUX_PORT="eighty"), "serve")
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PAYMUX_PORT": "eighty"}, "PAYMUX_PORT: "),
+        ({"PAYMUX_LOG_LEVEL": "loud"}, "PAYMUX_LOG_LEVEL: 'loud' is none of DEBUG, INFO, WARNING and ERROR.\n"),
+        (
+            {"PAYMUX_KEYS": "{}", "PAYMUX_KEYS_FILE": "keys.json"},
+            "PAYMUX_KEYS and PAYMUX_KEYS_FILE can't both be set: ",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(settings: dict[str, str], said: str) -> None:
+    ended = run(environment_of(**settings), "serve")
     assert ended.code == 1
-    assert ended.said.startswith("The settings can't be used: PAYMUX_PORT: ")
+    assert ended.said.startswith(f"The settings can't be used: {said}")
     assert ended.said.count("\n") == 1
 
 

@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from paymux import __version__
 from paymux.platform.settings import Settings, described
 
 _PLACE = ("mode", "database_url", "home", "keys_file", "keys", "allow_embedded", "public_url")
 _LOGS = ("log_level", "log_format")
-_CALLS = ("provider_connect_timeout", "provider_timeout", "provider_hosts", "sandbox_port", "sandbox_url")
-_SERVE = ("host", "port", "trusted_proxies", *_PLACE, *_CALLS, "callback_allow", "database_pool", "lease", "race_wait",
-          "shutdown_grace", "crash_points", *_LOGS)  # fmt: skip
+_CALLS = ("provider_connect_timeout", "provider_timeout", "provider_calls", "provider_failures", "provider_pause",
+          "provider_hosts", "sandbox_port", "sandbox_url")  # fmt: skip
+_SERVE = ("host", "port", "trusted_proxies", *_PLACE, "max_requests", "body_timeout", "write_rate", "token_rate", *_CALLS,
+          "callback_allow", "database_pool", "database_wait", "lease", "race_wait", "shutdown_grace", "crash_points",
+          *_LOGS)  # fmt: skip
 _WORKER = (*_PLACE, "host", "port", *_CALLS, "callback_allow", "database_pool", "job_concurrency", "delivery_timeout",
-           "lease", "shutdown_grace", "crash_points", *_LOGS)  # fmt: skip
+           "lease", "race_wait", "call_log_days", "shutdown_grace", "crash_points", *_LOGS)  # fmt: skip
 _SANDBOX = (
     "host",
     "sandbox_port",
@@ -40,14 +43,25 @@ def _environment(names: tuple[str, ...]) -> str:
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="paymux: one API for every payment method."
 )
-db = typer.Typer(no_args_is_help=True, help="The database.")
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+db = typer.Typer(no_args_is_help=True, help="Bring the database to this version's schema.")
 review = typer.Typer(no_args_is_help=True, help="What needs a person.")
 app.add_typer(db, name="db")
 app.add_typer(review, name="review")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"paymux {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _begin() -> None:
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     from paymux.platform.acting import acting_as, operator
 
     acting_as(operator())
@@ -69,7 +83,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
         raise typer.Exit(1) from None
 
 
-@app.command(epilog=_environment(tuple(Settings.model_fields)))
+@app.command(epilog=_environment(tuple(Settings.model_fields)), short_help="Everything at once, on this machine.")
 def dev() -> None:
     """Start everything: database, API, worker, sandbox and a demo merchant. Ctrl-C stops it all; the data stays.
 
@@ -80,7 +94,7 @@ def dev() -> None:
     raise typer.Exit(run_dev(_settings()))
 
 
-@app.command(epilog=_environment(_SERVE))
+@app.command(epilog=_environment(_SERVE), short_help="Run the API.")
 def serve() -> None:
     """Run the API on PAYMUX_HOST:PAYMUX_PORT. Needs PAYMUX_DATABASE_URL or a running `paymux dev`.
 
@@ -91,7 +105,7 @@ def serve() -> None:
     _run(processes.serve)
 
 
-@app.command(epilog=_environment(_WORKER))
+@app.command(epilog=_environment(_WORKER), short_help="Run the worker: webhooks, polls, deadlines.")
 def worker() -> None:
     """Run the worker: webhooks, polls, deadlines, provider events. Start as many as you like.
 
@@ -102,7 +116,7 @@ def worker() -> None:
     _run(processes.work)
 
 
-@app.command(epilog=_environment(_SANDBOX))
+@app.command(epilog=_environment(_SANDBOX), short_help="Run every provider's simulator.")
 def sandbox() -> None:
     """Run the sandbox with every provider's simulator on PAYMUX_SANDBOX_PORT. Sandbox mode only."""
     from paymux import processes
@@ -141,7 +155,7 @@ def _settings() -> Settings:
 
 
 @review.command("list")
-def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
+def review_list(json: Json = False) -> None:
     """Orders that software alone can't settle, and why."""
     from paymux.orders import review as reviewing
     from paymux.processes import opened
@@ -159,8 +173,8 @@ def review_list(json: Annotated[bool, typer.Option(help="Machine-readable.")] = 
     _run(show)
 
 
-@review.command("events")
-def review_events(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
+@review.command("events", short_help="Provider events that fitted no order for a day.")
+def review_events(json: Json = False) -> None:
     """Provider events that fitted no order for a day: payments, perhaps, that nobody here opened."""
     from paymux.orders import provider_events
     from paymux.processes import opened
@@ -180,8 +194,8 @@ def review_events(json: Annotated[bool, typer.Option(help="Machine-readable.")] 
     _run(show)
 
 
-@review.command("refused")
-def review_refused(json: Annotated[bool, typer.Option(help="Machine-readable.")] = False) -> None:
+@review.command("refused", short_help="Provider events that were refused.")
+def review_refused(json: Json = False) -> None:
     """Provider events that were refused: forged, unreadable or too large. Kept for 30 days, a hundred a day per account."""
     from paymux.orders import refused_events
     from paymux.processes import opened
@@ -201,8 +215,8 @@ def review_refused(json: Annotated[bool, typer.Option(help="Machine-readable.")]
     _run(show)
 
 
-@review.command("event")
-def review_event(number: Annotated[str, typer.Argument(help="The event's id, pev_…, as the lists show it.")]) -> None:
+@review.command("event", short_help="One provider event as it came.")
+def review_event(event: Annotated[str, typer.Argument(help="Its id, pev_…, as the lists show it.")]) -> None:
     """One provider event as it came, personal data and all; the audit trail tells that you looked. Headers are redacted."""
     from paymux.orders import refused_events
     from paymux.platform.database import to_json
@@ -210,12 +224,12 @@ def review_event(number: Annotated[str, typer.Argument(help="The event's id, pev
 
     async def show(settings: Settings) -> None:
         async with opened(settings) as core:
-            typer.echo(to_json(await refused_events.shown(core, number)))
+            typer.echo(to_json(await refused_events.shown(core, event)))
 
     _run(show)
 
 
-@review.command("resolve")
+@review.command("resolve", short_help="Settle what an order is waiting for.")
 def review_resolve(
     reference: Annotated[str, typer.Argument(help="The merchant's order reference.")],
     as_: Annotated[str, typer.Option("--as", help="succeeded or failed: what the provider says happened.")],
@@ -223,7 +237,7 @@ def review_resolve(
     merchant: Annotated[
         str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")
     ] = "",
-    json: Annotated[bool, typer.Option(help="Machine-readable.")] = False,
+    json: Json = False,
 ) -> None:
     """Settle what an order is waiting for, through the same decision as a live answer."""
     from paymux.orders import review as reviewing
@@ -255,6 +269,7 @@ def add_the_rest() -> None:
     app.add_typer(cli_customers.customers, name="customers")
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")
-    app.command("audit")(cli_audit.audit)
-    app.command("reconcile")(cli_reconcile.reconcile)
-    review.command("differences")(cli_reconcile.differences)
+    app.command("audit", short_help="An order's whole story.")(cli_audit.audit)
+    app.command("reconcile", short_help="Compare orders with the provider's own view.")(cli_reconcile.reconcile)
+    differing = "Orders that differed from the provider's own view."
+    review.command("differences", short_help=differing)(cli_reconcile.differences)

@@ -18,7 +18,7 @@ from paymux.platform.callback_guard import check_callback_url
 from paymux.platform.database import Connection
 from paymux.platform.settings import Settings
 
-merchants = typer.Typer(no_args_is_help=True, help="Make merchants, rotate their secrets, change their defaults.")
+merchants = typer.Typer(no_args_is_help=True, help="Merchants, their secrets and defaults.")
 channels = typer.Typer(no_args_is_help=True, help="A merchant's channels.")
 provider_accounts = typer.Typer(no_args_is_help=True, help="A merchant's accounts at payment providers.")
 own_logos = typer.Typer(no_args_is_help=True, help="A merchant's own logos of payment methods.")
@@ -44,8 +44,16 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
     if as_json:
         typer.echo(jsonlib.dumps(shown))
         return
+    width = max(16, *map(len, shown))
     for name, value in shown.items():
-        typer.echo(f"{name:16} {value}")
+        typer.echo(f"{name:{width}} {_word(value)}".rstrip())
+
+
+def _word(value: Any) -> str:
+    """As a person says it: yes, no, none."""
+    if value is None or value == "":
+        return "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 @merchants.command("create")
@@ -58,7 +66,7 @@ def create(
 
     async def work(core: Core, tx: Connection) -> dict[str, Any]:
         if client_id == demo.CLIENT_ID and not core.settings.sandbox:
-            raise service.AccountFault(f"{client_id} is the demo merchant's: live mode would not start with it (K4).")
+            raise service.AccountFault(f"{client_id} is the demo merchant's: live mode would not start with it.")
         made = await service.create_merchant(tx, core.keyring, core.clock, name, client_id=client_id or None)
         return {
             "merchantId": made.merchant.id, "clientId": made.merchant.client_id, "clientSecret": made.client_secret,
@@ -71,10 +79,10 @@ def create(
 @merchants.command("rotate")
 def rotate(
     merchant: MerchantName,
-    kind: Annotated[str, typer.Argument(help="client, payment or webhook.")],
+    kind: Annotated[str, typer.Argument(help="Which: client, payment or webhook.")],
     json: Json = False,
 ) -> None:
-    """A new secret. The old client and webhook secrets go on working for 24 hours, the payment secret ends at once."""
+    """Make a new secret. The old client and webhook secrets go on working for 24 hours, the payment secret ends at once."""
 
     async def work(core: Core, tx: Connection) -> dict[str, Any]:
         found = await service.find_merchant(tx, merchant)
@@ -186,7 +194,7 @@ def _amount(name: str, text: str) -> Decimal | None:
         raise service.AccountFault(f"{name} must be an amount") from None
 
 
-@own_logos.command("set")
+@own_logos.command("set", short_help="Show a logo of the merchant's own.")
 def set_logo(
     merchant: MerchantName,
     code: Code,

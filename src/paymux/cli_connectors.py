@@ -25,7 +25,7 @@ def about() -> None:
     """Write a connector."""
 
 
-@connectors.command("new")
+@connectors.command("new", short_help="Make a small connector to start from.")
 def new(
     name: Annotated[str, typer.Argument(help="The folder's name: lower-case letters and digits, e.g. flowerpay.")],
     title: Annotated[str, typer.Option(help="The name that people read; by default made of NAME.")] = "",
@@ -49,7 +49,7 @@ def new(
     (tests / "__init__.py").touch()
     for path in written:
         typer.echo(f"  {path.relative_to(root)}")
-    typer.echo(f"Now: .venv/bin/pytest tests/connectors/{name}   and read docs/connectors.md.")
+    typer.echo(f"Now: make tools && .venv/bin/pytest tests/connectors/{name}   and read docs/connectors.md.")
 
 
 def _sources() -> list[Path]:

@@ -23,7 +23,7 @@ def _group() -> None:
     """A group, though it holds one command."""
 
 
-@customers.command("erase")
+@customers.command("erase", short_help="Erase a customer's personal data.")
 def erase(
     email: Annotated[str, typer.Argument(help="The customer's e-mail address: every order that names it.")] = "",
     order: Annotated[str, typer.Option(help="One order's reference instead.")] = "",
@@ -63,7 +63,7 @@ def erase(
         typer.echo(jsonlib.dumps(shown))
     else:
         typer.echo(
-            f"{len(shown['erased'])} orders erased, {shown['events']} providers' events, {shown['tokens']} tokens ended."
+            f"Erased from {len(shown['erased'])} orders and {shown['events']} provider events; {shown['tokens']} tokens ended."
         )
         for row in shown["left"]:
             typer.echo(

@@ -29,6 +29,12 @@ def sentence(fault: Exception) -> str:
     if isinstance(fault, asyncpg.UndefinedTableError):
         return "The database has no schema yet: run `paymux db upgrade` first."
     if isinstance(fault, ValidationError):
-        wrong = [f"PAYMUX_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in fault.errors()]
-        return "The settings can't be used: " + "; ".join(wrong) + "."
+        wrong = "; ".join(_wrong(error["loc"], error["msg"]) for error in fault.errors())
+        return f"The settings can't be used: {wrong.rstrip('?.')}."
     return str(fault)
+
+
+def _wrong(place: tuple[int | str, ...], said: str) -> str:
+    """What is wrong with one setting, or, without a place, with several together."""
+    said = said.removeprefix("Value error, ")
+    return f"PAYMUX_{'_'.join(map(str, place)).upper()}: {said}" if place else said

@@ -24,9 +24,7 @@ from paymux.platform.settings import Settings
 
 T = TypeVar("T")
 
-keys = typer.Typer(
-    no_args_is_help=True, help="The key ring, which encrypts what is secret in the database, and the signing keys."
-)
+keys = typer.Typer(no_args_is_help=True, help="The key ring, and the signing keys.")
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 SETTLED = 300
 """Seconds after a rotation in which a running process may still hold a text that it sealed with the old key."""
@@ -65,7 +63,7 @@ def _noted(action: str, subject: str, **detail: Any) -> None:
         typer.echo(f"The audit trail does not know of this: {action} {subject}.", err=True)
 
 
-@keys.command("create")
+@keys.command("create", short_help="Make a key file.")
 def create(
     path: Annotated[Path, typer.Argument(help="Where to write it; PAYMUX_KEYS_FILE then names it.")],
 ) -> None:
@@ -123,7 +121,7 @@ def _path(settings: Settings) -> Path:
     return settings.keys_path
 
 
-@keys.command("rotate")
+@keys.command("rotate", short_help="Make a new primary key.")
 def rotate(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Only add the key: for several machines, before the rotation itself.")
@@ -143,7 +141,7 @@ def rotate(
     typer.echo(f"{made.primary} is the primary key. Next: paymux keys reencrypt", err=True)
 
 
-@keys.command("status")
+@keys.command("status", short_help="How many texts each key has sealed.")
 def status(json: Json = False) -> None:
     """The keys of the ring, and how many texts of the database each has sealed. Shows no key."""
 
@@ -170,7 +168,7 @@ def _ring(settings: Settings) -> Keys:
     return read_file(_path(settings))
 
 
-@keys.command("reencrypt")
+@keys.command("reencrypt", short_help="Seal everything with the primary key.")
 def reencrypt(json: Json = False) -> None:
     """Seal everything anew with the primary key, in batches, while the installation works. May be broken off and repeated."""
 
@@ -184,7 +182,7 @@ def reencrypt(json: Json = False) -> None:
     typer.echo(jsonlib.dumps({"resealed": done}) if json else f"{done} texts are sealed anew.")
 
 
-@keys.command("retire")
+@keys.command("retire", short_help="Take out old keys that nothing needs.")
 def retire(
     name: Annotated[str, typer.Argument(help="A key's name; none: every key but the primary one.")] = "",
     now: Annotated[

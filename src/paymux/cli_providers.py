@@ -20,7 +20,7 @@ from paymux.platform.http import NotSent, Unclear
 from paymux.platform.logs import without_secrets
 from paymux.platform.settings import Settings
 
-providers = typer.Typer(help="Payment method codes and their connectors, and the check of an account's credentials.")
+providers = typer.Typer(help="List all codes; check an account's credentials.")
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 PASSED, FAILED, UNREACHABLE, NOT_TESTABLE = "passed", "failed", "unreachable", "not testable"
@@ -65,7 +65,7 @@ def _row(code: str, provider: ProviderFacts, facts: CodeFacts) -> dict[str, Any]
     }  # fmt: skip
 
 
-@providers.command("check")
+@providers.command("check", short_help="Test an account's credentials.")
 def check(
     code: Annotated[str, typer.Argument(help="The payment method's code, e.g. KLARNA.")],
     merchant: Annotated[

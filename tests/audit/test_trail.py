@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from datetime import timedelta
 from typing import Any
@@ -284,6 +285,9 @@ async def test_the_command_tells_an_orders_whole_story_in_time_order(
     code, shown = await command(installation, opened["orderId"])
     assert code == 0
     assert f"order.refund by merchant {merchant.client_id}" in shown
+    assert "create of 100 claimed by MERCHANT" in shown
+    assert "order.decided by shopper\n" in shown
+    assert not re.search(r"\b(\w+) \1\b", shown), "no word stands there twice"
     code, shown = await command(installation, "NO-SUCH-ORDER")
     assert (code, shown.strip()) == (1, "There is no order NO-SUCH-ORDER.")
 

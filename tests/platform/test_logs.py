@@ -82,6 +82,10 @@ def test_a_traceback_tells_the_kind_and_the_place_and_nothing_of_what_was_worked
     assert "never retrieved" in told, "what asyncio finds by itself is told as well"
 
 
+def test_text_is_coloured_on_a_terminal_only() -> None:
+    assert "\x1b" not in said("text")
+
+
 def test_every_line_of_the_json_log_is_one() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in said("json").splitlines()]
     assert {line["event"] for line in lines} >= {"it.failed", "it failed there"}

@@ -67,7 +67,7 @@ async def erase(core: Core, asked: Asked) -> dict[str, Any]:
         events, tokens = events + counted[0], tokens + counted[1]
     if asked.email:
         events += await _erase_orderless(core, asked)
-    log.info("customer.erased", orders=len(erased), events=events, tokens=tokens, left=len(left), by=asked.by)
+    log.info("customer.erased", orders=len(erased), events=events, revoked=tokens, left=len(left), by=asked.by)
     return {"erased": erased, "left": left, "events": events, "tokens": tokens}
 
 

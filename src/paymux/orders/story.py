@@ -103,10 +103,12 @@ def _event(row: Record) -> Moment:
 def _operation(op: Operation) -> Iterator[Moment]:
     amount = f" of {op.amount.normalize():f}" if op.amount is not None else ""
     detail = {"operation": op.id, "kind": str(op.kind), "reference": op.reference, "initiator": str(op.initiator)}
-    yield Moment(op.created_at, "operation", f"{op.kind} {op.reference}{amount} claimed by {op.initiator}", detail)
+    # A create and a confirm have no reference of anybody's: theirs is their kind.
+    named = str(op.kind) if op.reference == str(op.kind) else f"{op.kind} {op.reference}"
+    yield Moment(op.created_at, "operation", f"{named}{amount} claimed by {op.initiator}", detail)
     said = f": {op.failure_reason}" if op.failure_reason else ""
     now = {**detail, "status": str(op.status), "calls": op.calls, "asks": op.asks, "needsReview": op.needs_review}
-    yield Moment(op.updated_at, "operation", f"{op.kind} {op.reference} is {op.status}{said}", now)
+    yield Moment(op.updated_at, "operation", f"{named} is {op.status}{said}", now)
 
 
 def _call(row: Record) -> Moment:
@@ -125,7 +127,8 @@ def _provider_event(row: Record) -> Moment:
 
 
 def _entry(row: Record) -> Moment:
-    text = f"{row['action']} by {row['actor_kind']} {row['actor']}"
+    actor = row["actor"] if row["actor"] == row["actor_kind"] else f"{row['actor_kind']} {row['actor']}"
+    text = f"{row['action']} by {actor}"
     detail = {"actorKind": row["actor_kind"], "actor": row["actor"], "action": row["action"],
               "requestId": row["request_id"], "real": instant(row["at_real"]), **row["detail"]}  # fmt: skip
     return Moment(row["at"], "audit", text, detail)

@@ -85,8 +85,10 @@ def configure(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     shown: list[Any] = [structlog.processors.ExceptionRenderer(told), redact]
-    shown.append(structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer())
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    shown.append(
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if text else structlog.processors.JSONRenderer()
+    )
+    level = logging.getLevelNamesMapping()[settings.log_level]
     structlog.configure(
         processors=[*shared, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(level),

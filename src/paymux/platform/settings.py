@@ -40,13 +40,13 @@ class Settings(BaseSettings):
     )
     home: Path = Field(Path(".paymux"), description="Folder of the data, the key file and the sandbox's own store.")
     database_url: str = Field("", description="A PostgreSQL of yours, 15 or later; default: the embedded one.")
-    keys_file: Path | None = Field(None, description="The key ring (K3); default HOME/keys.json in sandbox mode.")
+    keys_file: Path | None = Field(None, description="The key ring; default HOME/keys.json in sandbox mode.")
     keys: SecretStr | None = Field(
         None, description="The key ring itself, as the key file's JSON, in place of a file. A change needs a restart."
     )
-    allow_embedded: bool = Field(False, description="Live mode on the embedded database needs this said (K4).")
+    allow_embedded: bool = Field(False, description="Live mode on the embedded database needs this said.")
     callback_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Hosts or networks that callbacks may reach although they are private (E8), comma-separated."
+        (), description="Hosts or networks that callbacks may reach although they are private, comma-separated."
     )
     provider_hosts: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
@@ -93,13 +93,13 @@ class Settings(BaseSettings):
     provider_pause: float = Field(
         5.0, ge=0, description="Seconds that none goes out then, until one tries whether it is back."
     )
-    delivery_timeout: float = Field(15.0, gt=0, description="Seconds in which a merchant's endpoint must answer (W3).")
+    delivery_timeout: float = Field(15.0, gt=0, description="Seconds in which a merchant's endpoint must answer.")
     call_log_days: int = Field(
         400,
         ge=30,
         description="Days that a call to a provider is kept in `provider_calls`: longer than anybody disputes a payment.",
     )
-    lease: float = Field(30.0, gt=0, description="Seconds after its holder's death until a claim lapses (U4).")
+    lease: float = Field(30.0, gt=0, description="Seconds after its holder's death until a claim lapses.")
     race_wait: float = Field(10.0, ge=0, description="Seconds that a return waits for a confirm already under way.")
     shutdown_grace: float = Field(20.0, ge=0, description="Seconds that running requests and jobs get to end.")
     sandbox_hold: float = Field(75.0, gt=0, description="Seconds that a simulated time-out holds its answer back.")
@@ -107,6 +107,13 @@ class Settings(BaseSettings):
     crash_points: Path | None = Field(
         None, description="Folder in which a file named like a crash point ends the process there; sandbox mode only."
     )
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError(f"{value!r} is none of DEBUG, INFO, WARNING and ERROR")
+        return value.upper()
 
     @field_validator("trusted_proxies")
     @classmethod
