@@ -1,8 +1,8 @@
-# paymux: make run | test | test-long | lint | lock. Everything lands in .venv; nothing is installed elsewhere.
+# paymux: make run | test | test-long | tools | lint | docs | lock. Everything lands in .venv; nothing is installed elsewhere.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long lint lock bench torture audit docs browser clean
+.PHONY: run test test-long lint lock bench torture audit docs browser tools clean
 
 run: .venv/run.installed
 	@PAYMUX_STOP_WITH=$$PPID exec $(BIN)/paymux dev
@@ -14,6 +14,7 @@ run: .venv/run.installed
 
 # The package is used from its source: a path file and a two-line command, no build step.
 .venv/run.installed: .venv/made requirements.lock build/link_source.sh
+	@echo "Installing into .venv: a minute or so, this once." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@sh build/link_source.sh
 	@touch $@
@@ -21,8 +22,12 @@ run: .venv/run.installed
 # Without their dependencies, all of which the lock names: it holds other versions of some than the clients of providers
 # ask for (build/client-overrides.txt).
 .venv/dev.installed: .venv/run.installed requirements-dev.lock
+	@echo "Installing the tools of the tests into .venv: a minute or so, this once." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
+
+# What `.venv/bin/pytest` and the other tools of this file need, without running anything.
+tools: .venv/dev.installed
 
 browser: .venv/dev.installed
 	@sh build/provide_browser.sh
