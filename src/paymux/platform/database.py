@@ -28,6 +28,7 @@ LONGEST_STATEMENT = 15.0
 STATEMENT_PER_WAIT = 3
 """A statement may take so many times as long as its process waits for a connection, but LONGEST_STATEMENT at most."""
 TRIES = 4
+BAD_URL = "its URL can't be read; signs such as / # ? and @ in a password are written %2F %23 %3F %40"
 
 T = TypeVar("T")
 _NONE_WRITES = asyncpg.TargetServerAttributeNotMatched
@@ -112,6 +113,9 @@ class Database:
             return cls(await pool(1, size), acquire_timeout, await pool(0, 1))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _NONE_WRITES) as fault:
             raise DatabaseUnavailable(str(fault)) from fault
+        except ValueError:
+            # What can't be read is quoted, and it may be a part of the password.
+            raise DatabaseUnavailable(BAD_URL) from None
 
     async def close(self) -> None:
         """Close the pools; connections still busy after five seconds are cut."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from paymux.platform.database import BAD_URL, DatabaseUnavailable
 from paymux.platform.migrations import indexes
 
 HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ def known_revisions() -> list[str]:
 async def upgrade(url: str) -> str:
     """Bring a database to this version's schema, all of it or nothing; the revision reached.
 
-    Safe to run twice and from several machines at once: the second waits for the first. Raises NewerDatabase.
+    Safe to run twice and from several machines at once: the second waits for the first. Raises NewerDatabase, DatabaseUnavailable.
     """
     newest = known_revisions()[-1]
     if await _revision(url) != newest:
@@ -42,7 +43,10 @@ async def upgrade(url: str) -> str:
 
 
 async def _revision(url: str) -> str | None:
-    connection = await asyncpg.connect(url, timeout=30)
+    try:
+        connection = await asyncpg.connect(url, timeout=30)
+    except ValueError:
+        raise DatabaseUnavailable(BAD_URL) from None
     try:
         revision: str | None = await connection.fetchval(f"SELECT version_num FROM {REVISION_TABLE}")  # noqa: S608
         return revision
