@@ -33,7 +33,7 @@ ALLOWED = {
         "operation": BY_ORDER, "operation_by_reference": BY_ORDER, "update_operation": BY_ORDER, "lease": BY_ORDER,
         "renew_lease": BY_ORDER, "leased": BY_ORDER, "note_timer": BY_ORDER, "drop_timers": BY_ORDER,
         "timer_due": BY_ORDER, "next_timer": BY_ORDER, "lapsed_timers": BY_JOB, "lease_left": BY_ORDER,
-        "orders_named": BY_OPERATOR,
+        "orders_named": BY_OPERATOR, "count_to_review": "a number, told by /readyz?verbose",
         "forget_old_keys": "by age alone, for all",
     },
     "orders/event_store.py": {

@@ -59,7 +59,7 @@ async def ready(request: Request) -> Response:
             state["database"] = True
             state["worker"] = age is not None and age < WORKER_FRESH
             if "verbose" in request.query_params:
-                counts["ordersToReview"] = len(await store.orders_to_review(held, None))
+                counts["ordersToReview"] = await store.count_to_review(held)
                 counts["ordersThatDiffer"] = await reconciliation_store.count(held)
     body: dict[str, object] = {"status": "ok" if all(state.values()) else "not ready", **state, **counts}
     return answer(body, 200 if all(state.values()) else 503)

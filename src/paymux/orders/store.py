@@ -89,6 +89,12 @@ async def orders_to_review(tx: Connection, merchant_id: str | None) -> list[Orde
     return [Order.of(row) for row in rows]
 
 
+async def count_to_review(tx: Connection) -> int:
+    """How many orders of the whole installation wait for a person."""
+    counted: int = await tx.fetchval("SELECT count(*) FROM orders WHERE needs_review IS NOT NULL")
+    return counted
+
+
 async def orders_named(tx: Connection, name: str, merchant_id: str | None) -> list[Order]:
     """The orders with this id or reference, of one merchant or of all: for the operator."""
     rows = await tx.fetch(
