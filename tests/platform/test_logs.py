@@ -102,6 +102,13 @@ def test_what_looks_like_a_secret_or_a_person_is_blanked_wherever_it_stands(secr
         assert secret not in without_secrets(text)
 
 
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\x9b2J", "\r", "\x08", "\x7f"])
+def test_nothing_that_is_logged_draws_on_the_screen(sign: str) -> None:
+    event = {"event": f"it{sign}failed", "reason": f"no{sign}credit", "inner": {"lines": [f"a{sign}b"]}}
+    told = redact(None, "info", event)
+    assert (told["event"][:3], told["reason"][:3], told["inner"]["lines"][0][:2]) == ("it\ufffd", "no\ufffd", "a\ufffd")
+
+
 @pytest.mark.parametrize(
     "name",
     ["client_secret", "token", "Authorization", "password", "credentials", "email", "phoneNumber", "streetAddress1",

@@ -27,17 +27,24 @@ _SECRET_TEXT = re.compile(
     re.S,
 )
 
+# What a terminal obeys instead of showing it: a provider's or a caller's words must not clear a screen that somebody reads.
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank what may be a secret or personal, by its name or its look, at any depth."""
     for name, value in event.items():
-        event[name] = _SECRET_TEXT.sub("[redacted]", str(value)) if name == "event" else _blanked(name, value)
+        event[name] = _shown(str(value)) if name == "event" else _blanked(name, value)
     return event
 
 
 def without_secrets(text: str) -> str:
     """A text without what looks like a secret, an e-mail address or a telephone number."""
     return _SECRET_TEXT.sub("[redacted]", text)
+
+
+def _shown(text: str) -> str:
+    return without_secrets(_OBEYED.sub("\ufffd", text))
 
 
 def redacted(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def _blanked(name: str, value: Any) -> Any:
     if _SECRET_NAME.search(name):
         return "[redacted]"
     if isinstance(value, str):
-        return _SECRET_TEXT.sub("[redacted]", value)
+        return _shown(value)
     if isinstance(value, Mapping):
         return {str(key): _blanked(str(key), part) for key, part in value.items()}
     if isinstance(value, list | tuple | set):
