@@ -37,7 +37,7 @@ async def test_that_a_repeat_is_not_let_in_says_nothing_of_the_first_call(
     await installation.advance(31)
 
     async def repeated() -> bool:
-        return till.count("refund", reference) == 2
+        return bool(till.count("refund", reference) == 2)
 
     await eventually(repeated)
     await installation.quiet()
@@ -185,7 +185,8 @@ async def test_a_confirms_late_no_does_not_undo_the_payment_that_an_event_has_to
     till.checks = False
 
     async def told() -> bool:
-        return bool((await merchant.status(reference))["bnplOrderId"]) and await heard(installation, reference, 1)
+        named = bool((await merchant.status(reference))["bnplOrderId"])
+        return named and await heard(installation, reference, 1)
 
     await eventually(told)
     refusing("CONFIRMTILL", "confirm")
@@ -194,7 +195,7 @@ async def test_a_confirms_late_no_does_not_undo_the_payment_that_an_event_has_to
     await installation.settle(reference, "approve")
 
     async def over() -> bool:
-        return (await merchant.status(reference))["status"] != "PENDING"
+        return bool((await merchant.status(reference))["status"] != "PENDING")
 
     await eventually(over)
     assert (await merchant.status(reference))["status"] == "SUCCESSFUL"

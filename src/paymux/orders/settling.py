@@ -10,7 +10,7 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.orders import reports, store
 from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, overdue_reason, unknown_reason
-from paymux.orders.model import Initiator, Kind, Operation, Status
+from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Status
 
 log = structlog.get_logger()
 MOVES = {Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND}
@@ -23,6 +23,8 @@ def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
     """A create was answered: the checkout is open, or refused."""
 
     async def settle(desk: Deciding) -> None:
+        if (await store.operation(desk.tx, op.id)).status is OperationStatus.SUCCESSFUL:
+            return  # whoever took it over has opened one, and the shopper may be there: this one's URL nobody gets
         if isinstance(answer, c.Declined):
             await desk.failed(op, answer.code or "declined", answer.reason)
             await desk.keep_raw(answer)
@@ -113,7 +115,7 @@ def refused(op: Operation, no: c.Refused) -> Settle:
         current = await store.operation(desk.tx, op.id)
         if not current.pending:
             return  # an event was faster, and knew better
-        if op.calls > 1 and getattr(desk.facts.readable, str(op.kind), False) and not _recovered(desk, op):
+        if current.calls > 1 and getattr(desk.facts.readable, str(op.kind), False) and not _recovered(desk, op):
             # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
             current = await store.update_operation(
                 desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
@@ -154,12 +156,13 @@ def not_sent(op: Operation, reason: str) -> Settle:
 
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
-        if op.calls > 1:
+        if not current.pending:
+            return
+        if current.calls > 1:
             await _wait(desk, current, reason)
         elif op.initiator is Initiator.SYSTEM:
-            if current.pending:
-                # Nobody waits for an answer, and it surely had no effect: it may simply be called again.
-                current = await store.update_operation(desk.tx, current, desk.now, calls=0)
+            # Nobody waits for an answer, and it surely had no effect: it may simply be called again.
+            current = await store.update_operation(desk.tx, current, desk.now, calls=0)
             await _wait(desk, current, reason)
         else:
             await desk.failed(current, "provider_unreachable", f"the provider could not be reached: {reason}", 502)
