@@ -11,7 +11,7 @@ import structlog
 
 from paymux.connectors import contract as c
 from paymux.orders import store
-from paymux.orders.decide import FIRST_POLL, Deciding
+from paymux.orders.decide import FIRST_POLL, Deciding, refused_reason
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 
 log = structlog.get_logger()
@@ -334,6 +334,6 @@ async def expire(desk: Deciding, amount: Decimal) -> None:
         await store.drop_timers(desk.tx, desk.order.id, "expiry", "expiry_notice")
     if desk.order.open == 0 and desk.order.expired > 0:
         for op in await desk.operations(Kind.VOID):
-            await desk.failed(op, "authorization_expired", "the authorisation expired before it was voided")
+            await desk.failed(op, "authorisation_expired", "the authorisation expired before it was voided")
             if op.status is OperationStatus.FAILED:
                 await desk.reviewed(refused_reason(op))

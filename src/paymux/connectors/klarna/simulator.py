@@ -94,7 +94,9 @@ class KlarnaSimulator(OrderDesk):
             self.save(case)
             return
         order["fraud_status"] = case.data["fraud"]
-        self.save(case, *(self._booked(case) if outcome == "approve" else ()))
+        order_book.age(order, self.now)
+        held = outcome == "approve" and order["status"] != "EXPIRED"
+        self.save(case, *(self._booked(case) if held else ()))
         url = (case.data["asked"].get("merchant_urls") or {}).get("notification")
         if url:
             event = {"order_id": order["order_id"], "event_type": f"FRAUD_RISK_{case.data['fraud']}"}
