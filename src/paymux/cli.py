@@ -237,6 +237,7 @@ def review_resolve(
     merchant: Annotated[
         str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")
     ] = "",
+    operation: Annotated[str, typer.Option(help="The operation that is meant, as refund/R-1, when several wait.")] = "",
     json: Json = False,
 ) -> None:
     """Settle what an order is waiting for, through the same decision as a live answer."""
@@ -245,7 +246,7 @@ def review_resolve(
 
     async def settle(settings: Settings) -> None:
         async with opened(settings) as core:
-            row = await reviewing.resolve(core, reference, as_, note, merchant)
+            row = await reviewing.resolve(core, reference, as_, note, merchant, operation)
         typer.echo(jsonlib.dumps(row, indent=2) if json else f"{row['orderReference']} is {row['status']}.")
 
     _run(settle)

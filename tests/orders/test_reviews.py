@@ -133,7 +133,12 @@ async def test_two_unknown_refunds_are_settled_one_by_one(
     await installation.fault("blindtill", "refund", "timeout_before", reference, times=2)
     for name, amount in (("R-1", "30"), ("R-1 again", "40")):
         assert (await merchant.refunds(reference, amount, name)).body["refundStatus"] == "PENDING"
-    row = await review.resolve(installation.core, reference, "succeeded", "seen in their portal", "demo-merchant")
+    found = (installation.core, reference, "succeeded", "seen in their portal", "demo-merchant")
+    with pytest.raises(ValueError, match="--operation refund/R-1 or refund/R-1 again"):
+        await review.resolve(*found)
+    row = await review.resolve(*found, "refund/R-1")
+    with pytest.raises(ValueError, match="refund/R-1 is not, or not any more"):
+        await review.resolve(*found, "refund/R-1")
     assert [waiting["reference"] for waiting in row["waiting"]] == ["R-1 again"]
     assert row["reason"] == "nobody knows whether the refund R-1 again happened: ask the provider"
     row = await review.resolve(installation.core, reference, "failed", "not in their portal", "demo-merchant")

@@ -41,11 +41,15 @@ async def _row(tx: Any, order: Order) -> dict[str, Any]:
     }
 
 
-async def resolve(core: Core, reference: str, outcome: str, note: str, merchant: str) -> dict[str, Any]:
+async def resolve(
+    core: Core, reference: str, outcome: str, note: str, merchant: str, operation: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """Settle what an order waits for, by what a person found out; the order's row as it is then.
 
     One operation whose outcome nobody knew, if there is one; else the payment itself, if that is undecided; else only
-    the review is over. Raises ValueError that says what is wrong.
+    the review is over. `operation` names it, as `refund/R-1`, and has to where several wait: one of them may have come
+    out by itself since the person looked, and what he found must not settle another. Raises ValueError that says what
+    is wrong.
     """
     if outcome not in ("succeeded", "failed"):
         raise ValueError("--as must be succeeded or failed")
@@ -54,12 +58,12 @@ async def resolve(core: Core, reference: str, outcome: str, note: str, merchant:
     async def settle(desk: Deciding) -> None:
         desk.action, desk.said = "review.resolved", {"as": outcome, "note": note[:500]}
         await desk.note("resolved", detail={"as": outcome, "note": note[:500]})
-        unknown = [op for op in await desk.operations(*Kind) if op.pending and op.needs_review]
-        if unknown:
-            if await store.leased(desk.tx, unknown[0]):
+        unknown = _meant([op for op in await desk.operations(*Kind) if op.pending and op.needs_review], operation)
+        if unknown is not None:
+            if await store.leased(desk.tx, unknown):
                 # What is found out, or even repeated, at this moment would be lost on an operation that is settled.
-                raise ValueError(f"The {unknown[0].kind} is being asked about right now: try again in a few seconds.")
-            await _settle_operation(desk, unknown[0], outcome, note)
+                raise ValueError(f"The {unknown.kind} is being asked about right now: try again in a few seconds.")
+            await _settle_operation(desk, unknown, outcome, note)
             return
         await desk.change(needs_review=None)
         if not desk.order.status.final and desk.order.authorised is None:
@@ -68,6 +72,18 @@ async def resolve(core: Core, reference: str, outcome: str, note: str, merchant:
     decision = await calls.run_all(core, await deciding(core, order.id, "person", settle))
     async with core.database.transaction() as tx:
         return await _row(tx, await store.order_by_id(tx, decision.order.id))
+
+
+def _meant(unknown: list[Operation], named: str) -> Operation | None:
+    """The one of the operations that wait which a person means; None when none waits."""
+    by_name = {f"{op.kind}/{op.reference}": op for op in unknown}
+    if named:
+        if named not in by_name:
+            raise ValueError(f"{named} is not, or not any more, an operation whose outcome nobody knows.")
+        return by_name[named]
+    if len(unknown) > 1:
+        raise ValueError(f"Several operations wait: name one with --operation {' or '.join(by_name)}.")
+    return unknown[0] if unknown else None
 
 
 async def _to_review(core: Core, reference: str, merchant: str) -> Order:
