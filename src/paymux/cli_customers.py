@@ -34,7 +34,7 @@ def erase(
     """Erase a customer's personal data: from orders, providers' events, webhooks and kept answers; his payment tokens end.
 
     What accounting needs stays: references, amounts, dates, items, the country. An order that is not final yet is left
-    whole and named. Ends with 1 when such orders are left, or nothing was found.
+    whole and named, and so is an event that still waits for its order. Ends with 1 when any are left, or nothing was found.
     """
 
     async def work() -> dict[str, Any]:
@@ -70,5 +70,9 @@ def erase(
                 f"{row['orderReference']} of {row['merchant']} is {row['status']}: erase again when it is final.",
                 err=True,
             )
-    if shown["left"] or not (shown["erased"] or shown["events"]):
+        if shown["waiting"]:
+            typer.echo(
+                f"{shown['waiting']} provider events that name him have no order yet: erase again in a day.", err=True
+            )
+    if shown["left"] or shown["waiting"] or not (shown["erased"] or shown["events"]):
         raise typer.Exit(1)

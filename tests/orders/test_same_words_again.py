@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from paymux.orders import erasure
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import Till
@@ -35,3 +36,13 @@ async def test_a_hint_in_the_same_words_as_before_is_asked_about_again(
         return bool((await merchant.details(reference))["refundedAmount"] == "30")
 
     await eventually(refunded)
+    # Nor does an erasure, which empties what was kept of it, make the next one unreadable.
+    await installation.quiet()
+    await erasure.erase(installation.core, erasure.Asked(by="operator", reference=reference))
+    till.move(till.of(reference), "refund", Decimal(20))
+    assert (await installation.call("POST", case.data["events_url"], json=hint)).status == 200
+
+    async def refunded_more() -> bool:
+        return bool((await merchant.details(reference))["refundedAmount"] == "50")
+
+    await eventually(refunded_more)

@@ -86,10 +86,11 @@ class Deliverer:
     def body(self, row: Record) -> bytes:
         """The bytes that every try sends: fixed at decision, the payment token put in here only (K1)."""
         text = self._keyring.unseal(row["body_sealed"], SEALED_FOR)
-        if row["token_sealed"] is None:
+        token = self._keyring.unseal(row["token_sealed"], "payment-token") if row["token_sealed"] is not None else ""
+        if not token:  # there is none, or it was erased
             return text.encode()
         event = from_json(text)
-        event["data"]["token"] = self._keyring.unseal(row["token_sealed"], "payment-token")
+        event["data"]["token"] = token
         return to_json(event).encode()
 
     async def _try(self, row: Record, secrets: list[str]) -> Attempt:

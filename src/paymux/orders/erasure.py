@@ -17,6 +17,7 @@ from paymux.audit import trail
 from paymux.orders import auditing, erasure_store, store
 from paymux.orders.core import Core
 from paymux.orders.customer import REQUEST, Customer
+from paymux.orders.decide import EVENTS_WAIT
 from paymux.orders.model import Order
 from paymux.platform.database import Connection, from_json, to_json
 
@@ -50,10 +51,14 @@ class Asked:
 
 
 async def erase(core: Core, asked: Asked) -> dict[str, Any]:
-    """Erase whom was asked for; what was done, without naming him. Orders that are not final are left, and told."""
+    """Erase whom was asked for; what was done, without naming him.
+
+    Orders that are not final are left, and told; and so are providers' events that no order has been found for yet
+    (`waiting`): one may tell of money.
+    """
     erased: list[str] = []
     left: list[dict[str, str]] = []
-    events = tokens = 0
+    events = tokens = waiting = 0
     for order_id in await _found(core, asked):
         async with core.database.transaction() as tx:
             order = await store.lock_order(tx, order_id)
@@ -66,9 +71,10 @@ async def erase(core: Core, asked: Asked) -> dict[str, Any]:
         erased.append(order_id)
         events, tokens = events + counted[0], tokens + counted[1]
     if asked.email:
-        events += await _erase_orderless(core, asked)
+        emptied, waiting = await _erase_orderless(core, asked)
+        events += emptied
     log.info("customer.erased", orders=len(erased), events=events, revoked=tokens, left=len(left), by=asked.by)
-    return {"erased": erased, "left": left, "events": events, "tokens": tokens}
+    return {"erased": erased, "left": left, "events": events, "tokens": tokens, "waiting": waiting}
 
 
 async def _found(core: Core, asked: Asked) -> list[str]:
@@ -167,19 +173,24 @@ async def _erase_words(tx: Connection, order: Order, customer: Customer) -> None
             await erasure_store.write_event_detail(tx, event["id"], detail)
 
 
-async def _erase_orderless(core: Core, asked: Asked) -> int:
-    """Empty what came for no order of ours and names the address; how many."""
-    customer, after, emptied = Customer(asked.email.strip()), "", 0
+async def _erase_orderless(core: Core, asked: Asked) -> tuple[int, int]:
+    """Empty what came for no order of ours and names the address; how many, and how many still wait for theirs."""
+    customer, after, emptied, waiting = Customer(asked.email.strip()), "", 0, 0
     while True:
         async with core.database.transaction() as held:
-            rows = await erasure_store.orderless_events_after(held, after, asked.merchant_id, BATCH)
+            given_up = await core.clock.refresh(held) - EVENTS_WAIT
+            rows = await erasure_store.orderless_events_after(held, after, asked.merchant_id, given_up, BATCH)
             for row in rows:
                 kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
                 said = base64.b64decode(kept["body"]).decode(errors="replace")
-                if customer.named_in(said) or customer.named_in(to_json(kept["query"])):
+                if not (customer.named_in(said) or customer.named_in(to_json(kept["query"]))):
+                    continue
+                if row["waits"]:
+                    waiting += 1
+                else:
                     await erasure_store.write_event(held, row["id"], _emptied(core, row["method"]))
                     await trail.record(held, "provider_event.erased", row["id"], note=asked.note)
                     emptied += 1
         if not rows:
-            return emptied
+            return emptied, waiting
         after = rows[-1]["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from paymux.platform.database import Connection, Record
@@ -26,12 +27,18 @@ async def orders_named(tx: Connection, reference: str, merchant_id: str) -> list
     return [row["id"] for row in rows]
 
 
-async def orderless_events_after(tx: Connection, after: str, merchant_id: str, limit: int) -> list[Record]:
-    """The next providers' events that belong to no order: forged, unreadable, or of an order that was never here."""
+async def orderless_events_after(
+    tx: Connection, after: str, merchant_id: str, given_up: datetime, limit: int
+) -> list[Record]:  # fmt: skip
+    """The next providers' events that belong to no order: forged, unreadable, or of an order that was never here.
+
+    `waits`: it is yet to be decided, or came after `given_up` and may yet find its order.
+    """
     rows: list[Record] = await tx.fetch(
-        "SELECT e.id, e.method, e.request_sealed FROM provider_events e JOIN provider_accounts a ON a.id = e.account_id"
-        " WHERE e.order_id IS NULL AND e.id > $1 AND ($2 = '' OR a.merchant_id = $2) ORDER BY e.id LIMIT $3",
-        after, merchant_id, limit,
+        "SELECT e.id, e.method, e.request_sealed, e.state = 'stored' OR (e.state = 'unmatched' AND e.received_at > $3) AS waits"
+        " FROM provider_events e JOIN provider_accounts a ON a.id = e.account_id"
+        " WHERE e.order_id IS NULL AND e.id > $1 AND ($2 = '' OR a.merchant_id = $2) ORDER BY e.id LIMIT $4",
+        after, merchant_id, given_up, limit,
     )  # fmt: skip
     return rows
 

@@ -31,11 +31,12 @@ async def insert(
     )
 
 
-async def number_of(tx: Connection, account_id: str, event_id: str) -> str | None:
-    """The number under which an account's event is kept."""
+async def keep_again(tx: Connection, account_id: str, event_id: str, request_sealed: bytes) -> str | None:
+    """Keep an event that came again, in the same words: an erasure may have emptied it. Its number."""
     number: str | None = await tx.fetchval(
-        "SELECT id FROM provider_events WHERE account_id = $1 AND event_id = $2", account_id, event_id
-    )
+        "UPDATE provider_events SET request_sealed = $3 WHERE account_id = $1 AND event_id = $2 RETURNING id",
+        account_id, event_id, request_sealed,
+    )  # fmt: skip
     return number
 
 

@@ -106,7 +106,7 @@ async def _keep(
     sealed = core.keyring.seal(to_json(as_kept(event)), "provider-event")
     if await event_store.insert(tx, number, account.id, event_id, event.method, sealed, "accepted", None, now):
         await jobs.enqueue(tx, "provider_event", number)
-    elif not named and (known := await event_store.number_of(tx, account.id, event_id)):
+    elif not named and (known := await event_store.keep_again(tx, account.id, event_id, sealed)):
         # Some say no more than "look at this payment", each time in the same words: there is something new to see.
         await jobs.enqueue(tx, "provider_event", f"{known}|again")
 
