@@ -225,7 +225,12 @@ def _works(evidence: Evidence) -> list[str]:
     if no:
         lines += ["\nRefused with `not_supported`, before anything is sent:\n", *(f"- {what}" for what in no)]
     safe = [name for name in Idempotent.model_fields if getattr(facts.idempotent, name)]
-    lines += [f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}."]
+    if safe:
+        lines += [f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}."]
+    else:
+        lines += [
+            "\nNo source says that a repeated call moves nothing twice at the provider: one that moves money is never repeated once it may have arrived."
+        ]
     return [*lines, ""]
 
 
@@ -256,9 +261,10 @@ def _limits(evidence: Evidence) -> list[str]:
         f"- After the shopper's part it is decided within {_span(times.decides_within)}; later a person is asked."
     )
     where = f" (`{facts.reference.field}`)" if facts.reference.field else ""
+    form = "" if facts.reference.pattern == ".+" else f" and fits `{facts.reference.pattern}`"
     lines.append(
-        f"- The provider sees your `orderReference`{where} if it has at most {facts.reference.max_length} characters and fits"
-        f" `{facts.reference.pattern}`, else paymux's order id."
+        f"- The provider sees your `orderReference`{where} if it has at most {facts.reference.max_length} characters{form},"
+        " else paymux's order id."
     )
     if not evidence.doing("refund"):
         lines.append(
