@@ -229,7 +229,8 @@ def _works(evidence: Evidence) -> list[str]:
         lines += [f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}."]
     else:
         lines += [
-            "\nNo source says that a repeated call moves nothing twice at the provider: one that moves money is never repeated once it may have arrived."
+            "\nNo source says that a repeated call moves nothing twice at the provider: one that moves money is never repeated"
+            " once it may have arrived."
         ]
     return [*lines, ""]
 
