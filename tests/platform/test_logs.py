@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -100,6 +101,34 @@ def test_every_line_of_the_json_log_is_one() -> None:
 def test_what_looks_like_a_secret_or_a_person_is_blanked_wherever_it_stands(secret: str) -> None:
     for text in (secret, f"/return/{secret}", f'{{"a":"{secret}"}}', f"it is {secret}, they say"):
         assert secret not in without_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "a-",
+        "a.",
+        "a@",
+        "a@a",
+        "%40",
+        "@",
+        "-",
+        "+1 ",
+        "eyJ",
+        "eyJa.",
+        "tok_",
+        "Bearer ",
+        "Basic",
+        "Bearer\t ",
+        "exception=",
+    ],
+)
+def test_a_long_text_is_looked_through_in_no_time_whatever_it_is_made_of(piece: str) -> None:
+    began = time.process_time()
+    for text in (piece * 200_000, "x" + piece * 200_000 + "\n", "Bearer" + " " * 200_000, "eyJ" + piece * 200_000):
+        without_secrets(text)
+    assert time.process_time() - began < 10, "from every letter to the end it would take hours"
 
 
 @pytest.mark.parametrize("sign", ["\x1b[2J", "\x9b2J", "\r", "\x08", "\x7f"])

@@ -33,7 +33,7 @@ _LIVELY = re.compile(
         rb"<([\w.-]+:)?(script|foreignObject|iframe|embed|object|handler|set|animate\w*)\b",
         rb"[\s/\"']on\w+\s*=",
         rb"\b(java|vb)script\s*:|\bdata:(?!image/)",
-        rb"@import|(\b(href|src)\s*=|\burl\()\s*[\"']?\s*(\w+:)?//",
+        rb"@import|(\b(href|src)\s*=|\burl\()\s*([\"']\s*)?(\w+:)?//",
     )),
     re.I,
 )  # fmt: skip

@@ -14,6 +14,8 @@ from paymux.platform.logs import without_secrets
 
 REQUEST = "order-request"
 ERASED = "[erased]"
+LONGEST = 1_000
+"""So many characters of what a provider says in one place are kept: enough for any reason, and no room for a flood."""
 _PERSONAL = ("firstName", "lastName", "email", "phoneNumber", "streetAddress", "streetAddress2", "city", "postalCode")
 _SHORTEST = 4
 """Shorter words than this, and plain numbers, are looked for as a whole only, so that nothing else is torn apart."""
@@ -68,7 +70,7 @@ def words_without_him(keyring: KeyRing, order: Order, text: str) -> str:
     operator's screen, and are not sealed there (K3)."""
     if not text:
         return text
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST])
     try:
         body = from_json(keyring.unseal(order.request_sealed, REQUEST))["body"]
     except Unreadable:
