@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import partial
 
 from paymux.connectors import contract as c
@@ -49,3 +50,31 @@ async def test_a_refund_that_comes_back_after_it_was_done_is_listed(
     assert await eventually(listed) == "the provider reports the refund R-1 as failed after it was done"
     details = await merchant.details(reference)
     assert [row["status"] for row in details["refunds"]] == ["SUCCESSFUL"]
+
+
+async def test_a_payment_that_was_given_back_as_another_ones_does_not_pay_for_the_order_later(
+    installation: Installation, merchant: Merchant, tills: Till, eventually: Eventually
+) -> None:
+    """First it was 60 and went back; now the provider says 100: SUCCESSFUL would tell the shop of money that is gone."""
+    opened = await merchant.creates("SALESTILL")
+    reference, till = opened["orderReference"], tills["SALESTILL"]
+    case = till.of(reference)
+    case.amount = Decimal(60)
+    till.pay(case)
+
+    async def given_back() -> bool:
+        return [row["status"] for row in (await merchant.details(reference))["refunds"]] == ["SUCCESSFUL"]
+
+    await eventually(given_back)
+    await installation.quiet()
+    case = till.of(reference)
+    case.amount = Decimal(100)
+    till.move(case, "capture", Decimal(40))
+
+    async def told() -> bool:
+        return len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 2
+
+    await eventually(told)
+    details = await merchant.details(reference)
+    assert (details["status"], details["captureStatus"]) == ("PENDING", None)
+    assert "was given back as not this order's" in details["needsReview"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -200,3 +201,30 @@ async def test_a_confirms_late_no_does_not_undo_the_payment_that_an_event_has_to
     await eventually(over)
     assert (await merchant.status(reference))["status"] == "SUCCESSFUL"
     assert installation.balance(reference) == 100
+
+
+async def test_a_charge_that_never_arrived_and_is_refused_when_repeated_is_declined(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    """The provider knows of no charge when it is asked once more: the no was no answer to one that had gone through."""
+    agreed = await merchant.creates("PLANPAY_AU", getToken=True)
+    await shopper.pays(agreed["redirectUrl"])
+
+    async def token() -> Any:
+        events = installation.inbox.events(agreed["orderReference"], "ORDER_ASYNC_CALLBACK")
+        return events and events[0]["data"]["token"]
+
+    body = merchant.order("PLANPAY_AU", token=await eventually(token), customerPresent=False)
+    body["customer"] = {**body["customer"], "email": "declined@shop.example"}
+    reference = body["orderReference"]
+    await installation.fault("generic", "charge_token", "error_before", reference)
+    answer = await merchant.post("/orders", body)
+    assert (answer.status, answer.body["paymentStatus"]) == (201, "pending")
+
+    async def over() -> bool:
+        await installation.advance(61)
+        return bool((await merchant.status(reference))["status"] != "PENDING")
+
+    await eventually(over)
+    assert (await merchant.status(reference))["status"] == "DECLINED"
+    assert installation.ledger(reference) == []

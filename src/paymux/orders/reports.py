@@ -29,7 +29,9 @@ async def apply_report(desk: Deciding, report: c.Report) -> None:
     if isinstance(report, c.Paid):
         await desk.keep_raw(report)
         fault = await _fault(desk, report)
-        if fault is None:
+        if fault is None and _given_back(desk.order, report):
+            await desk.review("a payment that was given back as not this order's is reported as this order's now")
+        elif fault is None:
             await _paid(desk, report)
         else:
             await _not_ours(desk, report, fault)
@@ -47,6 +49,11 @@ async def _fault(desk: Deciding, paid: c.Paid) -> str | None:
         charged = await desk.operations(Kind.CHARGE_TOKEN)
         return None if charged else "session"
     return fault
+
+
+def _given_back(order: Order, paid: c.Paid) -> bool:
+    """Whether this payment was another's when it was seen first (T1): what is left of it pays for nothing any more."""
+    return order.paid_seen and order.authorised is None and paid.payment_id == order.payment_id
 
 
 def mismatch(order: Order, paid: c.Paid) -> str | None:
