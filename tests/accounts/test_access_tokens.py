@@ -128,6 +128,7 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
     ("ended", {"exp": int(time.time()) - 60}),
     ("an end that is text", {"exp": "never"}),
     ("from the future", {"iat": int(time.time()) + 3600}),
+    ("not valid yet", {"nbf": int(time.time()) + 3600}),
     ("no merchant", {"merchant_id": None}),
     ("no scope", {"scope": None}),
     ("no client", {"sub": None}),
