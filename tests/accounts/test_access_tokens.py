@@ -239,6 +239,31 @@ async def test_a_token_without_the_name_of_its_key_is_refused(
             await tokens.verify(f"{head}.{token.split('.', 1)[1]}")
 
 
+async def test_many_forged_tokens_at_once_share_their_looks_at_the_database(
+    tokens: AccessTokens, elsewhere: AccessTokens, shop: NewMerchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await granted(tokens, shop))["access_token"]
+    looks, looked = 0, store.signing_keys
+
+    async def counted(tx: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await looked(tx)
+
+    monkeypatch.setattr(store, "signing_keys", counted)
+    claims = token.split(".", 1)[1]
+    forged = [f"{encoded(part(token, 0) | {'kid': f'{n:016x}'})}.{claims}" for n in range(200)]
+    told = await asyncio.gather(*(tokens.verify(one) for one in forged), return_exceptions=True)
+    assert all(isinstance(one, TokenInvalid) for one in told)
+    assert looks <= 2
+    await elsewhere.rotate()
+    new = (await granted(elsewhere, shop))["access_token"]
+    among = await asyncio.gather(
+        *(tokens.verify(one) for one in [*forged[:50], new, *forged[50:]]), return_exceptions=True
+    )
+    assert [one for one in among if not isinstance(one, TokenInvalid)] == [await elsewhere.verify(new)]
+
+
 async def test_processes_that_start_together_sign_with_one_key(
     database: Database, keyring: KeyRing, clock: Clock, settings: Settings, shop: NewMerchant
 ) -> None:

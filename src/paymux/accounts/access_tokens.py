@@ -63,6 +63,8 @@ class AccessTokens:
         self._public: dict[str, ECKey] = {}
         self._lock = asyncio.Lock()
         self._read_at = 0.0
+        self._looked_at = 0.0
+        """When the last look at the database began: whoever asked before it has been answered by it."""
 
     async def grant(self, *, client_id: str, client_secret: str, grant_type: str, scope: str) -> dict[str, Any]:
         """The answer of `POST /token`. Raises TokenRefused."""
@@ -135,22 +137,25 @@ class AccessTokens:
             return self._private
 
     async def _public_key(self, kid: object) -> ECKey:
-        """The key of this id. An unknown one leads to one look at the database at a time, however many ask."""
+        """The key of this id. An unknown one leads to a look at the database; those who ask meanwhile share the next one."""
         if not isinstance(kid, str):
             raise TokenInvalid("no kid")
         if kid not in self._public or self._stale:
+            asked = time.monotonic()
             async with self._lock:
-                if kid not in self._public or self._stale:
+                if self._stale or (kid not in self._public and self._looked_at <= asked):
                     await self._load()
         if kid not in self._public:
             raise TokenInvalid("unknown kid")
         return self._public[kid]
 
     async def _load(self) -> None:
+        began = time.monotonic()
         async with self._database.transaction() as tx:
             rows = await self._stored_keys(tx)
         # Only after the commit: a key that others can't see must sign nothing.
         self._keep(rows)
+        self._looked_at = began
 
     async def _stored_keys(self, tx: Connection) -> list[Record]:
         """The keys of the database, the one to sign with first; made when there is none, by one process only."""
