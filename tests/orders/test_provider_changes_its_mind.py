@@ -78,3 +78,27 @@ async def test_a_payment_that_was_given_back_as_another_ones_does_not_pay_for_th
     details = await merchant.details(reference)
     assert (details["status"], details["captureStatus"]) == ("PENDING", None)
     assert "was given back as not this order's" in details["needsReview"]
+
+
+async def test_an_authorisation_that_the_provider_denies_later_is_listed_before_the_goods_go(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    """It was SUCCESSFUL, authorised, to be captured at delivery; and then its checkout is said to have been cancelled."""
+    till = tills["SALESTILL"]
+    reference = await paid(merchant, shopper, "SALESTILL", autoCapture=False)
+    await installation.quiet()
+    case = till.of(reference)
+    case.status = "cancelled"
+    till.save(case)
+    till.tell(case)
+
+    async def listed() -> str | None:
+        review: str | None = (await merchant.details(reference))["needsReview"]
+        return review
+
+    assert await eventually(listed) == "the provider reports cancelled after a payment"
+    assert (await merchant.status(reference))["captureStatus"] == "AUTHORIZED"
+    assert (await merchant.voids(reference, "100", "V-1")).status == 201
+    till.tell(case)
+    await installation.quiet()
+    assert len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 1

@@ -79,7 +79,7 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
     ended = isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken)
     if order.authorised is not None:
         # Money is known; a report that denies it contradicts what the provider said before.
-        if ended and not order.status.final:
+        if ended and (not order.status.final or await _counted_on(desk)):
             await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
         return
     if isinstance(report, c.Pending):
@@ -106,6 +106,14 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
     if ended and desk.order.status.final:
         # The provider itself calls the checkout dead: nothing is left to watch (T3).
         await store.drop_timers(desk.tx, order.id, "watch", "cancel_checkout")
+
+
+async def _counted_on(desk: Deciding) -> bool:
+    """Whether a merchant still relies on an authorisation, to capture it once he has delivered."""
+    order = desk.order
+    if order.status is not Status.SUCCESSFUL or (order.authorised_until or desk.now) < desk.now:
+        return False
+    return order.open > await desk.pending_amount(Kind.VOID)
 
 
 async def approved(desk: Deciding, *, certain: bool = True) -> None:
