@@ -32,8 +32,10 @@ from paymux.platform.clock import Clock
 from paymux.platform.settings import Settings
 from paymux.sandbox.app import Sandbox
 from paymux.sandbox.store import SandboxStore
+from tests.conftest import Eventually
+from tests.connectors.journey import Shop
 from tests.connectors.overheard import Overheard
-from tests.installation import free_port
+from tests.installation import Installation, free_port
 
 
 @dataclass
@@ -208,3 +210,9 @@ async def counter_of(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
     """Makes the counter of a connector by its name: `counter = await counter_of("afterpay")`."""
     async with counters(tmp_path / "witness.db") as make:
         yield make
+
+
+@pytest.fixture
+def shop(installation: Installation, eventually: Eventually) -> Shop:
+    """The demo merchant's shop in the module's installation: `order = await shop.opens("AFTERPAY_AU")`."""
+    return Shop(installation, eventually)

@@ -6,29 +6,21 @@ from decimal import Decimal
 
 import pytest
 
-from tests.installation import Installation, Merchant, Shopper
+from tests.connectors.journey import Shop
 
 
 @pytest.mark.parametrize("code", ["AFFIRM_US", "AFFIRM_CAD"])
-async def test_an_order_of_each_code_is_captured_and_partly_refunded(
-    code: str, installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates(code, "64.10")
-    reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    assert (await merchant.refunds(reference, "40", "R-1")).body["refundStatus"] == "SUCCESSFUL"
-    assert installation.balance(reference) == Decimal("24.10")
+async def test_an_order_of_each_code_is_captured_and_partly_refunded(code: str, shop: Shop) -> None:
+    order = await shop.sells(code, "64.10")
+    assert await order.refunded("40") == "SUCCESSFUL"
+    assert order.balance == Decimal("24.10")
 
 
-async def test_an_authorised_order_is_captured_in_two_parts(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("AFFIRM_US", autoCapture=False)
-    reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    assert installation.balance(reference) == 0
-    await merchant.captures(reference, "30", "C-1")
-    assert installation.balance(reference) == 30
-    await merchant.captures(reference, "70", "C-2")
-    assert installation.balance(reference) == 100
-    assert (await merchant.details(reference))["captureStatus"] == "CAPTURED"
+async def test_an_authorised_order_is_captured_in_two_parts(shop: Shop) -> None:
+    order = await shop.sells("AFFIRM_US", autoCapture=False)
+    assert order.balance == 0
+    await order.captures("30")
+    assert order.balance == 30
+    await order.captures("70", "C-2")
+    assert order.balance == 100
+    assert (await order.details())["captureStatus"] == "CAPTURED"

@@ -4,50 +4,33 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.installation import Installation, Merchant, Shopper
+from tests.connectors.journey import Shop
 
 
-async def test_an_order_is_paid_and_refunded(installation: Installation, merchant: Merchant, shopper: Shopper) -> None:
-    opened = await merchant.creates("MPGS", "120.50", purchaseCurrency="BHD")
-    reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    refund = await merchant.refunds(reference, "20.50", "R-1")
-    assert (refund.status, refund.body["refundStatus"]) == (201, "SUCCESSFUL")
-    assert installation.balance(reference) == Decimal(100)
+async def test_an_order_is_paid_and_refunded(shop: Shop) -> None:
+    order = await shop.sells("MPGS", "120.50", purchaseCurrency="BHD")
+    assert await order.refunded("20.50") == "SUCCESSFUL"
+    assert order.balance == Decimal(100)
 
 
-async def test_only_the_whole_is_captured(installation: Installation, merchant: Merchant, shopper: Shopper) -> None:
-    opened = await merchant.creates("MPGS", "100", purchaseCurrency="EUR", autoCapture=False)
-    reference = opened["orderReference"]
-    await shopper.pays(opened["redirectUrl"])
-    part = await merchant.captures(reference, "30", "C-1")
+async def test_only_the_whole_is_captured(shop: Shop) -> None:
+    order = await shop.sells("MPGS", "100", purchaseCurrency="EUR", autoCapture=False)
+    part = await order.captures("30")
     assert (part.status, part.body["code"]) == (400, "not_supported")
-    assert (await merchant.captures(reference, "100", "C-2")).status == 201
-    assert installation.balance(reference) == Decimal(100)
+    assert (await order.captures("100", "C-2")).status == 201
+    assert order.balance == Decimal(100)
 
 
-async def test_a_declined_shopper_may_pay_by_the_same_link(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("MPGS", "80", purchaseCurrency="USD")
-    assert (await shopper.pays(opened["redirectUrl"], "decline"))["status"] == "PENDING"
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    assert installation.balance(opened["orderReference"]) == Decimal(80)
+async def test_a_declined_shopper_may_pay_by_the_same_link(shop: Shop) -> None:
+    order = await shop.opens("MPGS", "80", purchaseCurrency="USD")
+    assert await order.pays("decline") == "PENDING"
+    assert await order.pays() == "SUCCESSFUL"
+    assert order.balance == Decimal(80)
 
 
-async def test_a_refund_made_in_merchant_administration_is_the_providers_and_counts(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("MPGS", "80", purchaseCurrency="USD")
-    reference = opened["orderReference"]
-    await shopper.pays(opened["redirectUrl"])
-    ((_, case),) = installation.store.cases(reference)
-    url = f"{installation.settings.sandbox_base_url}/mpgs/sandbox/administration"
-    made = {"id": case.id, "operation": "REFUND", "amount": "30"}
-    assert (await installation.call("POST", url, json=made)).status == 201
-    for seconds in (61, 601):
-        await installation.advance(seconds)
-        await installation.quiet()
-    details = await merchant.details(reference)
-    assert [row["initiator"] for row in details["refunds"]] == ["PROVIDER"]
-    assert (await merchant.refunds(reference, "51", "R-1")).body["code"] == "over_refund"
+async def test_a_refund_made_in_merchant_administration_is_the_providers_and_counts(shop: Shop) -> None:
+    order = await shop.sells("MPGS", "80", purchaseCurrency="USD")
+    await order.at_provider("administration", operation="REFUND", amount="30")
+    await order.later(61, 601)
+    assert [who for who, _ in await order.refunds_made()] == ["PROVIDER"]
+    assert (await order.refunds("51")).body["code"] == "over_refund"

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.installation import Installation, Merchant, Shopper
+from tests.connectors.journey import Shop
 
 
-async def test_an_order_is_paid_and_refunded_in_parts(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("PAYFLEX_SA", "64.10")
-    reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    assert (await merchant.refunds(reference, "40", "R-1")).body["refundStatus"] == "SUCCESSFUL"
-    assert (await merchant.refunds(reference, "24.10", "R-2")).body["refundStatus"] == "SUCCESSFUL"
-    assert installation.balance(reference) == 0
+async def test_an_order_is_paid_and_refunded_in_parts(shop: Shop) -> None:
+    order = await shop.sells("PAYFLEX_SA", "64.10")
+    assert await order.refunded("40") == "SUCCESSFUL"
+    assert await order.refunded("24.10", "R-2") == "SUCCESSFUL"
+    assert order.balance == 0
 
 
-async def test_a_cheaper_payment_does_not_pay_the_order_and_is_given_back(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("PAYFLEX_SA")
-    reference = opened["orderReference"]
-    ((_, case),) = installation.store.cases(reference)
-    url = f"{installation.settings.sandbox_base_url}/payflex/sandbox/tamper"
-    await installation.call("POST", url, json={"id": case.id, "amount": "10"})
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "PENDING"
-    await installation.quiet()
-    assert (await merchant.details(reference))["needsReview"]
-    assert [row for row in installation.ledger(reference) if row[0] == "refund"] == [("refund", Decimal(10))]
+async def test_a_cheaper_payment_does_not_pay_the_order_and_is_given_back(shop: Shop) -> None:
+    order = await shop.opens("PAYFLEX_SA")
+    await order.at_provider("tamper", amount="10")
+    assert await order.pays() == "PENDING"
+    await shop.quiet()
+    assert (await order.details())["needsReview"]
+    assert [row for row in order.ledger if row[0] == "refund"] == [("refund", Decimal(10))]

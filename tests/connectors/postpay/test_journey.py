@@ -4,41 +4,28 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.installation import Installation, Merchant, Shopper
+from tests.connectors.journey import Shop
 
 
-async def test_an_order_is_captured_and_partly_refunded(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("POSTPAY", "64.10")
-    reference = opened["orderReference"]
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
-    assert (await merchant.refunds(reference, "40", "R-1")).body["refundStatus"] == "SUCCESSFUL"
-    assert installation.balance(reference) == Decimal("24.10")
+async def test_an_order_is_captured_and_partly_refunded(shop: Shop) -> None:
+    order = await shop.sells("POSTPAY", "64.10")
+    assert await order.refunded("40") == "SUCCESSFUL"
+    assert order.balance == Decimal("24.10")
 
 
-async def test_a_capture_whose_answer_was_lost_is_found_and_paid_once(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("POSTPAY")
-    reference = opened["orderReference"]
-    await installation.fault("postpay", "confirm", "error_after", reference)
-    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "PENDING"
-    await installation.advance(31)
-    await installation.quiet()
-    assert (await merchant.status(reference))["status"] == "SUCCESSFUL"
-    assert installation.balance(reference) == 100
+async def test_a_capture_whose_answer_was_lost_is_found_and_paid_once(shop: Shop) -> None:
+    order = await shop.opens("POSTPAY")
+    await order.fault("confirm", "error_after")
+    assert await order.pays() == "PENDING"
+    await order.later(31)
+    assert await order.state() == "SUCCESSFUL"
+    assert order.balance == 100
 
 
-async def test_a_refund_whose_answer_was_lost_is_listed_for_a_person(
-    installation: Installation, merchant: Merchant, shopper: Shopper
-) -> None:
-    opened = await merchant.creates("POSTPAY")
-    reference = opened["orderReference"]
-    await shopper.pays(opened["redirectUrl"])
-    await installation.fault("postpay", "refund", "error_after", reference)
-    assert (await merchant.refunds(reference, "30", "R-1")).body["refundStatus"] == "PENDING"
-    await installation.advance(31)
-    await installation.quiet()
-    assert (await merchant.details(reference))["needsReview"]
-    assert installation.balance(reference) == 70
+async def test_a_refund_whose_answer_was_lost_is_listed_for_a_person(shop: Shop) -> None:
+    order = await shop.sells("POSTPAY")
+    await order.fault("refund", "error_after")
+    assert await order.refunded("30") == "PENDING"
+    await order.later(31)
+    assert (await order.details())["needsReview"]
+    assert order.balance == 70
