@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
-from yarl import URL
 
-SPECS = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "klarna"
+from tests.connectors import published
+from tests.connectors.overheard import Exchange
+
+SPECS = published.SPECS / "klarna"
 FILES = ("payments", "hosted-payment-page", "order-management", "customer-token")
 # What every API of Klarna may answer without saying so in its specification, and in which form.
 _UNSAID = {400, 401, 404, 415}
@@ -33,15 +31,8 @@ _ERROR = {
 }
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(published.Operation):
     """One operation of a specification, strict: a property that it does not name is a fault, too."""
-
-    name: str
-    method: str
-    path: str
-    spec: str
-    said: Mapping[str, Any]
 
     def faults(self, sent: Any, status: int, headers: Mapping[str, str], body: Any) -> list[str]:
         """What is wrong with a request and its answer; header names in lower case."""
@@ -67,30 +58,23 @@ class Operation:
 @cache
 def operations() -> tuple[Operation, ...]:
     """Every operation of the four files."""
-    return tuple(
-        Operation(said["operationId"], method.upper(), path, spec, said)
-        for spec in FILES
-        for path, methods in _file(spec)["paths"].items()
-        for method, said in methods.items()
-    )
+    return published.operations_in(Operation, {spec: _file(spec) for spec in FILES})
 
 
 def operation(method: str, path: str) -> Operation:
     """The operation of a request."""
-    found = [o for o in operations() if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path)]
-    assert len(found) == 1, f"{method} {path} is in no specification"
-    return found[0]
+    return published.only_one(operations(), method, path)
 
 
-def faults_in(exchanges: Sequence[Any]) -> list[str]:
+def faults_in(exchanges: Sequence[Exchange]) -> list[str]:
     """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
-    faults = []
-    for exchange in exchanges:
-        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/klarna")
-        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
-            body = json.loads(answer.body) if answer.body else None
-            faults += operation(exchange.method, path).faults(exchange.sent, answer.status, answer.headers, body)
-    return faults
+
+    def faults(exchange: Exchange, path: str, body: Any) -> list[str]:
+        return operation(exchange.method, path).faults(
+            exchange.sent, exchange.answer.status, exchange.answer.headers, body
+        )
+
+    return published.faults_in_calls(exchanges, "/klarna", faults)
 
 
 def faults_of(spec: str, schema: str, body: Any) -> list[str]:
@@ -101,7 +85,7 @@ def faults_of(spec: str, schema: str, body: Any) -> list[str]:
 def _faults(spec: str, schema: Any, body: Any, *, asked: bool) -> list[str]:
     schema = _anchored(copy.deepcopy(schema), spec)
     judge = Draft202012Validator(schema, registry=_registry(asked), format_checker=Draft202012Validator.FORMAT_CHECKER)
-    return [f"{fault.json_path} {fault.message[:200]}" for fault in judge.iter_errors(body)]
+    return published.faults_found(judge, body)
 
 
 def _anchored(schema: Any, spec: str) -> Any:

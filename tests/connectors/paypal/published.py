@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from yarl import URL
 
-SPECS = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "paypal"
+from tests.connectors import published
+from tests.connectors.overheard import Exchange
+
+SPECS = published.SPECS / "paypal"
 # What PayPal has added since, as its official Python SDK 2.4.0 has it.
 _SINCE = {
     "PayPal Wallet": {
@@ -30,15 +29,8 @@ _SINCE = {
 FILES = ("checkout_orders_v2", "payments_payment_v2", "notifications_webhooks_v1")
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(published.Operation):
     """One operation of a specification, strict: a property that it does not name is a fault, too."""
-
-    name: str
-    method: str
-    path: str
-    spec: str
-    said: Mapping[str, Any]
 
     def faults(self, sent: Any, status: int, body: Any) -> list[str]:
         """What is wrong with a request and its answer."""
@@ -60,31 +52,21 @@ class Operation:
 @cache
 def operations() -> tuple[Operation, ...]:
     """Every operation of the three files."""
-    return tuple(
-        Operation(said["operationId"], method.upper(), path, spec, said)
-        for spec in FILES
-        for path, methods in _file(spec)["paths"].items()
-        for method, said in methods.items()
-        if isinstance(said, dict) and "operationId" in said
-    )
+    return published.operations_in(Operation, {spec: _file(spec) for spec in FILES})
 
 
 def operation(method: str, path: str) -> Operation:
     """The operation of a request."""
-    found = [o for o in operations() if o.method == method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", o.path), path)]
-    assert len(found) == 1, f"{method} {path} is in no specification"
-    return found[0]
+    return published.only_one(operations(), method, path)
 
 
-def faults_in(exchanges: Sequence[Any]) -> list[str]:
+def faults_in(exchanges: Sequence[Exchange]) -> list[str]:
     """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
-    faults = []
-    for exchange in exchanges:
-        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/paypal")
-        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
-            body = json.loads(answer.body) if answer.body else None
-            faults += operation(exchange.method, path).faults(exchange.sent, answer.status, body)
-    return faults
+
+    def faults(exchange: Exchange, path: str, body: Any) -> list[str]:
+        return operation(exchange.method, path).faults(exchange.sent, exchange.answer.status, body)
+
+    return published.faults_in_calls(exchanges, "/paypal", faults)
 
 
 def faults_of(spec: str, name: str, body: Any) -> list[str]:
@@ -96,7 +78,7 @@ def _faults(spec: str, schema: Any, body: Any, *, asked: bool, strict: bool = Tr
     judge = Draft202012Validator(
         _whole(spec, schema, asked, strict), format_checker=Draft202012Validator.FORMAT_CHECKER
     )
-    return [f"{fault.json_path} {fault.message[:200]}" for fault in judge.iter_errors(body)]
+    return published.faults_found(judge, body)
 
 
 def _resolved(spec: str, part: Any) -> Any:

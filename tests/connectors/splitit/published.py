@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from yarl import URL
 
-SPEC = Path(__file__).parents[4] / "shared" / "providers" / "specs" / "splitit" / "web-api-v3.json"
+from tests.connectors import published
+from tests.connectors.overheard import Exchange
+
+SPEC = published.SPECS / "splitit" / "web-api-v3.json"
 _FAILED = {"$ref": "#/definitions/FailedResponse"}
 
 
@@ -20,7 +20,7 @@ def operation(method: str, path: str) -> Any:
     """The operation of a request. A path without a parameter goes before one with it."""
     for template in sorted(_spec()["paths"], key=lambda known: "{" in known):
         methods = _spec()["paths"][template]
-        if method.lower() in methods and re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
+        if method.lower() in methods and published.matches(template, path):
             return methods[method.lower()]
     raise AssertionError(f"{method} {path} is not in the specification")
 
@@ -38,20 +38,18 @@ def faults(method: str, path: str, headers: Any, sent: Any, status: int, body: A
     return wrong + [f"{status}: {fault}" for fault in _faults(answered, body)]
 
 
-def faults_in(exchanges: Sequence[Any]) -> list[str]:
+def faults_in(exchanges: Sequence[Exchange]) -> list[str]:
     """What is wrong with calls as they were made; those of which the sandbox swallowed the answer are left out."""
-    wrong = []
-    for exchange in exchanges:
-        answer, path = exchange.answer, URL(exchange.url).path.removeprefix("/splitit")
-        if answer.status < 500 and not answer.headers.get("content-type", "").startswith("text/"):
-            body = json.loads(answer.body)
-            wrong += faults(exchange.method, path, exchange.headers, exchange.sent, answer.status, body)
-    return wrong
+
+    def judged(exchange: Exchange, path: str, body: Any) -> list[str]:
+        return faults(exchange.method, path, exchange.headers, exchange.sent, exchange.answer.status, body)
+
+    return published.faults_in_calls(exchanges, "/splitit", judged)
 
 
 def _faults(schema: Any, body: Any) -> list[str]:
     judge = Draft202012Validator(_whole(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
-    return [f"{fault.json_path} {fault.message[:200]}" for fault in judge.iter_errors(body)]
+    return published.faults_found(judge, body)
 
 
 def _whole(schema: Any, *, part_of_more: bool = False) -> Any:
