@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paymux import __version__
 from paymux.platform.settings import Settings, described
+
+if TYPE_CHECKING:
+    from paymux.orders.core import Core
 
 _PLACE = ("mode", "database_url", "home", "keys_file", "keys", "allow_embedded", "public_url")
 _LOGS = ("log_level", "log_format")
@@ -154,65 +157,47 @@ def _settings() -> Settings:
         raise typer.Exit(1) from None
 
 
-@review.command("list")
-def review_list(json: Json = False) -> None:
-    """Orders that software alone can't settle, and why."""
-    from paymux.orders import review as reviewing
+def _list(found: Callable[[Core], Awaitable[list[dict[str, Any]]]], line: str, total: str, json: bool) -> None:
+    """Show rows, each as `line` says with their fields' names, and how many there are; or all of them as JSON."""
     from paymux.processes import opened
 
     async def show(settings: Settings) -> None:
         async with opened(settings) as core:
-            rows = await reviewing.listed(core)
+            rows = await found(core)
         if json:
             typer.echo(jsonlib.dumps(rows, indent=2))
             return
         for row in rows:
-            typer.echo(f"{row['merchant']}  {row['orderReference']}  {row['status']}  {row['reason']}")
-        typer.echo(f"{len(rows)} to review.")
+            typer.echo(line.format_map(row))
+        typer.echo(f"{len(rows)} {total}.")
 
     _run(show)
+
+
+@review.command("list")
+def review_list(json: Json = False) -> None:
+    """Orders that software alone can't settle, and why."""
+    from paymux.orders import review as reviewing
+
+    _list(reviewing.listed, "{merchant}  {orderReference}  {status}  {reason}", "to review", json)
 
 
 @review.command("events", short_help="Provider events that fitted no order for a day.")
 def review_events(json: Json = False) -> None:
     """Provider events that fitted no order for a day: payments, perhaps, that nobody here opened."""
     from paymux.orders import provider_events
-    from paymux.processes import opened
 
-    async def show(settings: Settings) -> None:
-        async with opened(settings) as core:
-            rows = await provider_events.given_up(core)
-        if json:
-            typer.echo(jsonlib.dumps(rows, indent=2))
-            return
-        for row in rows:
-            typer.echo(
-                f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['event']}  {row['providerEvent']}"
-            )
-        typer.echo(f"{len(rows)} that fit no order.")
-
-    _run(show)
+    line = "{receivedAt}  {merchant}  {provider}  {event}  {providerEvent}"
+    _list(provider_events.given_up, line, "that fit no order", json)
 
 
 @review.command("refused", short_help="Provider events that were refused.")
 def review_refused(json: Json = False) -> None:
     """Provider events that were refused: forged, unreadable or too large. Kept for 30 days, a hundred a day per account."""
     from paymux.orders import refused_events
-    from paymux.processes import opened
 
-    async def show(settings: Settings) -> None:
-        async with opened(settings) as core:
-            rows = await refused_events.listed(core)
-        if json:
-            typer.echo(jsonlib.dumps(rows, indent=2))
-            return
-        for row in rows:
-            typer.echo(
-                f"{row['receivedAt']}  {row['merchant']}  {row['provider']}  {row['event']}  {row['bytes']} bytes  {row['why']}"
-            )
-        typer.echo(f"{len(rows)} refused.")
-
-    _run(show)
+    line = "{receivedAt}  {merchant}  {provider}  {event}  {bytes} bytes  {why}"
+    _list(refused_events.listed, line, "refused", json)
 
 
 @review.command("event", short_help="One provider event as it came.")
