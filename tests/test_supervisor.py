@@ -60,7 +60,10 @@ class Dev:
         """The processes by what they are: `dev`, `serve`, `worker`, `sandbox` and `postgres`."""
         found = {}
         for process in (psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)):
-            line = process.cmdline()
+            try:
+                line = process.cmdline()
+            except psutil.NoSuchProcess:
+                continue
             if "paymux" in line:
                 found[line[-1]] = process
             elif line and line[0].endswith("/postgres"):
@@ -222,3 +225,20 @@ def test_a_child_that_never_starts_ends_it_all_with_its_reason(tmp_path: Path, d
     said = dev.wait()
     assert dev.process.returncode == 1
     assert "keys.json" in said
+
+
+def test_a_child_that_is_killed_again_and_again_before_it_is_ready_still_gets_ready(home: Path) -> None:
+    """Killed is not broken: an out-of-memory killer at a busy start ended the whole installation."""
+    dev, killed = Dev(home), set[int]()
+    try:
+        while len(killed) < 4:
+            assert dev.process.poll() is None, dev.text
+            serving = dev.family().get("serve")
+            if serving is not None and serving.pid not in killed:
+                killed.add(serving.pid)
+                serving.kill()
+            time.sleep(0.01)
+        dev.wait_ready()
+        assert dev.text.count("serve ended with -9") == len(killed)
+    finally:
+        dev.end()

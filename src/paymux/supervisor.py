@@ -100,7 +100,10 @@ class _StopAsked:
 
 
 class _Child:
-    """One process of ours, started again when it dies: after 0.2 seconds, each time in a row later, 5 at most."""
+    """One process of ours, started again when it dies: after 0.2 seconds, each time in a row later, 5 at most.
+
+    `deaths` counts how often it ended by itself; not how often somebody killed it.
+    """
 
     def __init__(self, name: str, environment: dict[str, str]) -> None:
         self.name, self.deaths = name, 0
@@ -120,7 +123,8 @@ class _Child:
         if not self._due:
             if now - self._began > SETTLED:
                 self._pause = FIRST_PAUSE
-            self.deaths, self._due = self.deaths + 1, now + self._pause
+            # Who is killed would have started; whoever ends by himself at the start will do so again.
+            self.deaths, self._due = self.deaths + (self.process.returncode >= 0), now + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             _say(f"paymux: {self.name} ended with {self.process.returncode}; starting it again")
         elif now >= self._due:
