@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 
 from paymux.connectors.contract import (
     Checkout,
@@ -25,6 +26,7 @@ from paymux.connectors.contract import (
     Redirect,
 )  # fmt: skip
 from paymux.money import Money
+from paymux.platform.http import Unclear
 from tests.connectors.overheard import Exchange
 
 KEY = "0b9f3a52-6a0e-4f7e-9a57-2f4a3f1f6f01"
@@ -158,6 +160,14 @@ class Till:
         done = await self.tries(verb, checkout, amount, key, open, **more)
         assert isinstance(done, Moved)
         return done
+
+    async def loses_track(
+        self, verb: str, fault: str, checkout: Checkout, amount: str, key: str = ONE, open: str = "", **more: Any
+    ) -> None:
+        """Capture, void or refund while a fault strikes the call, so that nobody knows what has come of it."""
+        await self.counter.order_fault(verb, fault)
+        with pytest.raises(Unclear):
+            await self.tries(verb, checkout, amount, key, open, **more)
 
     def rows(self) -> list[tuple[str, Decimal]]:
         """What moved at the provider, oldest first."""

@@ -155,8 +155,6 @@ async def test_an_older_orders_number_is_sent_as_a_number(scripted: Scripted, ti
 @pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
 async def test_a_refund_without_an_answer_is_sent_again_and_made_once(till: Till, fault: str) -> None:
     checkout = await till.confirms()
-    await till.counter.order_fault("refund", fault)
-    with pytest.raises(Unclear):
-        await till.moves("refund", checkout, "40.00", ONE)
+    await till.loses_track("refund", fault, checkout, "40.00", ONE)
     await till.moves("refund", checkout, "40.00", ONE)
     assert till.rows()[2:] == [("refund", Decimal(40))]
