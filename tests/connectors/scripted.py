@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +34,20 @@ def samples_of(provider: str) -> Sample:
         return content
 
     return sample
+
+
+def changed(body: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """A copy of a body with one field changed, which `path` names (`items.0.price`); the value `...` takes it away."""
+    whole: dict[str, Any] = copy.deepcopy(dict(body))
+    *way, last = path.split(".")
+    inside: Any = whole
+    for name in way:
+        inside = inside[int(name)] if isinstance(inside, list) else inside[name]
+    if value is ...:
+        del inside[last]
+    else:
+        inside[last] = value
+    return whole
 
 
 @dataclass

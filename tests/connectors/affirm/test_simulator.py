@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.affirm.conftest import Till
+from tests.connectors.scripted import changed
 from tests.connectors.till import ONE
 
 PLACE = {"line1": "325 Pacific Ave", "city": "San Francisco", "state": "CA", "zipcode": "94112", "country": "USA"}
@@ -32,12 +32,7 @@ ORDER: dict[str, Any] = {
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body = copy.deepcopy(ORDER)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(ORDER, path, value)
     status, answer = await till.call("POST", "/api/v2/checkout/direct", body)
     assert status in (400, 401)
     assert answer.keys() == {"status_code", "type", "code", "message", "field"}

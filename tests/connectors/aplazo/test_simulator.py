@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.aplazo.conftest import API_TOKEN, KEYS, MERCHANT, ONE, Till, sample
+from tests.connectors.scripted import changed
 
 LOAN: dict[str, Any] = sample("loan")["request"]
 
@@ -55,15 +55,10 @@ async def test_an_access_token_is_given_to_the_merchant_only(till: Till, body: A
     ],
 )  # fmt: skip
 async def test_a_loan_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body = copy.deepcopy(LOAN)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(LOAN, path, value)
     status, answer = await till.call("POST", "/api/loan", body, Authorization=await till.access())
     assert (status, answer["error"]) == (400, "Bad Request")
-    assert last in answer["message"]
+    assert path.rpartition(".")[2] in answer["message"]
 
 
 async def test_a_repeated_key_of_a_refund_gets_the_first_answer_and_moves_nothing(till: Till) -> None:

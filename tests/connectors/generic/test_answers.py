@@ -31,6 +31,7 @@ from paymux.connectors.contract import (
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
 from tests.connectors.generic.conftest import CODE, Canned, judge, sample, sign
+from tests.connectors.scripted import changed
 
 OPEN = sample("checkout_open")["body"]
 PAID = sample("checkout_paid")["body"]
@@ -43,19 +44,6 @@ def checkout_of(canned: Canned, **changes: Any) -> Checkout:
 
 async def fetched(canned: Canned, body: Any, status: int = 200) -> Report:
     return await canned.says(body, status).fetch(checkout_of(canned))
-
-
-def changed(body: dict[str, Any], path: str, value: object) -> dict[str, Any]:
-    copy: dict[str, Any] = json.loads(json.dumps(body))
-    *way, last = path.split(".")
-    inner: Any = copy
-    for step in way:
-        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
-    if value is ...:
-        del inner[last]
-    else:
-        inner[last] = value
-    return copy
 
 
 @pytest.mark.parametrize("name", ["checkout_open", "checkout_paid", "event", "operation", "error"])

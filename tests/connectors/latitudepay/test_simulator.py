@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.connectors.latitudepay.conftest import SECRET, sample, signed
 from tests.connectors.latitudepay.test_signatures import _Plain, _strip
+from tests.connectors.scripted import changed
 from tests.connectors.till import KEY, Till
 
 AUSTRALIAN = "application/com.latitudepay.ecom-v3.0+json"
@@ -46,16 +46,8 @@ async def access_token(till: Till) -> str:
 
 def sale(path: str = "", value: Any = None) -> dict[str, Any]:
     """The documented sale with one field changed, or taken away by None."""
-    body: dict[str, Any] = copy.deepcopy(sample("sale_created")["request"])
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    if path and value is None:
-        del inside[last]
-    elif path:
-        inside[last] = value
-    return body
+    documented = sample("sale_created")["request"]
+    return changed(documented, path, ... if value is None else value) if path else documented
 
 
 async def test_the_documented_sale_is_accepted(till: Till) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.laybuy.conftest import Till, sample
+from tests.connectors.scripted import changed
 
 
 async def test_the_documented_order_is_accepted(till: Till) -> None:
@@ -24,12 +24,7 @@ async def test_the_documented_order_is_accepted(till: Till) -> None:
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_an_error_with_status_200(till: Till, path: str, value: Any) -> None:
-    body: dict[str, Any] = copy.deepcopy(sample("order_created")["request"])
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(sample("order_created")["request"], path, value)
     status, answer = await till.call("POST", "/order/create", body)
     assert (status, answer["result"]) == (200, "ERROR")
     assert answer["error"]

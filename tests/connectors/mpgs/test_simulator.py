@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.mpgs.conftest import ROOT, Till, sample
+from tests.connectors.scripted import changed
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,7 @@ from tests.connectors.mpgs.conftest import ROOT, Till, sample
     ],
 )  # fmt: skip
 async def test_a_faulty_link_is_refused_naming_the_field(till: Till, path: str, value: Any) -> None:
-    body = copy.deepcopy(sample("link")["request"])
-    *parts, name = path.split(".")
-    place = body
-    for part in parts:
-        place = place[part]
-    place[name] = value
+    body = changed(sample("link")["request"], path, value)
     status, said = await till.call("POST", f"{ROOT}/session", body)
     assert (status, said["result"], said["error"]["field"]) == (400, "ERROR", path)
 

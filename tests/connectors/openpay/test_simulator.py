@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.openpay.conftest import Till, sample
+from tests.connectors.scripted import changed
 
 ORDERS = "/v1/merchant/orders"
 
@@ -33,12 +33,7 @@ async def test_the_documented_order_is_opened(till: Till) -> None:
 async def test_an_order_that_breaks_a_rule_is_refused_with_its_problem(
     till: Till, path: str, value: Any, status: int
 ) -> None:
-    body: dict[str, Any] = copy.deepcopy(sample("order_opened")["request"])
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(sample("order_opened")["request"], path, value)
     answered, problem = await till.call("POST", ORDERS, body)
     assert (answered, problem["status"]) == (status, status)
     assert problem["title"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.pace.conftest import AT_SIMULATOR, Till, sample
+from tests.connectors.scripted import changed
 
 BODY: dict[str, Any] = {
     "items": [{"itemId": "1", "itemType": "simple", "name": "Shirt", "quantity": 1, "unitPrice": 10000}],
@@ -37,12 +37,7 @@ async def test_a_transaction_is_opened_with_the_documented_fields(till: Till) ->
 async def test_a_transaction_that_breaks_a_rule_is_refused_with_a_correlation_id(
     till: Till, path: str, value: Any, word: str
 ) -> None:
-    body = copy.deepcopy(BODY)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(BODY, path, value)
     status, answer = await till.call("POST", "/v1/checkouts", body)
     assert status == 400
     assert word in answer["error"]["message"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import pytest
 
 from tests.connectors.partpay import Till
 from tests.connectors.payflex.conftest import sample
+from tests.connectors.scripted import changed
 
 
 async def token_of(till: Till) -> str:
@@ -31,12 +29,7 @@ async def test_the_documented_order_is_accepted_and_told_as_documented(till: Til
     "path", ["amount", "consumer", "consumer.phoneNumber", "merchant.redirectCancelUrl", "merchantReference"]
 )
 async def test_an_order_without_a_required_field_is_refused(till: Till, path: str) -> None:
-    body: dict[str, Any] = copy.deepcopy(sample("order_created")["request"])
-    *way, last = path.split(".")
-    inside = body
-    for name in way:
-        inside = inside[name]
-    del inside[last]
+    body = changed(sample("order_created")["request"], path, ...)
     status, error = await till.call("POST", "/order/productSelect", body, await token_of(till))
     assert (status, error.keys()) == (400, {"errorCode", "message"})
 

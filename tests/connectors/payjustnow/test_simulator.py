@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.payjustnow.conftest import TOKEN, Till, sample
+from tests.connectors.scripted import changed
 
 ORDER: dict[str, Any] = {
     "requestId": "idempkey",
@@ -53,15 +53,10 @@ async def test_a_call_that_is_not_signed_with_the_accounts_key_is_refused(till: 
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body = copy.deepcopy(ORDER)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(ORDER, path, value)
     status, answer, _ = await till.call("create", body)
     assert status == 400
-    assert last in answer["message"]
+    assert path.rpartition(".")[2] in answer["message"]
 
 
 async def test_a_repeated_request_of_a_refund_gets_the_first_answer_and_moves_nothing(till: Till) -> None:

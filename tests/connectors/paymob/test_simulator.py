@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.paymob.conftest import INQUIRY, REFUND, SECRET, Till, sample
+from tests.connectors.scripted import changed
 
 INTENTION: dict[str, Any] = {
     "amount": 1000, "currency": "EGP", "payment_methods": [5083949],
@@ -34,12 +34,7 @@ async def _create(till: Till, body: Any, who: str = SECRET) -> tuple[int, Any]:
     ],
 )  # fmt: skip
 async def test_an_intention_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any, status: int) -> None:
-    body = copy.deepcopy(INTENTION)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(INTENTION, path, value)
     assert (await _create(till, body))[0] == status
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.postpay.conftest import Till, sample
+from tests.connectors.scripted import changed
 
 PLACE = {"first_name": "A", "last_name": "B", "phone": "0500000000", "line1": "DIFC", "city": "Dubai", "country": "AE"}
 ORDER: dict[str, Any] = {
@@ -28,12 +28,7 @@ ORDER: dict[str, Any] = {
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body = copy.deepcopy(ORDER)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(ORDER, path, value)
     status, answer = await till.call("POST", "/checkouts", body)
     assert (status, answer.keys()) == (400, sample("error")["answer"].keys())
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
 from tests.connectors.partpay import Till
 from tests.connectors.quadpay.conftest import sample
+from tests.connectors.scripted import changed
 
 
 async def token_of(till: Till) -> str:
@@ -34,12 +34,7 @@ async def test_the_documented_order_is_accepted_and_told_as_it_was_opened(till: 
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body: dict[str, Any] = copy.deepcopy(sample("order_created")["request"])
-    *way, last = path.split(".")
-    inside = body
-    for name in way:
-        inside = inside[name]
-    inside[last] = value
+    body = changed(sample("order_created")["request"], path, value)
     status, error = await till.call("POST", "/order", body, await token_of(till))
     assert status in (400, 422)
     assert error["message"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
+from tests.connectors.scripted import changed
 from tests.connectors.shopback.conftest import Till, sample
 from tests.connectors.till import KEY, ONE, TWO
 
@@ -42,12 +42,7 @@ async def test_the_documented_order_is_opened_and_read_as_documented(till: Till)
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any, status: int) -> None:
-    body = copy.deepcopy(ORDER)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(ORDER, path, value)
     said, answer = await till.request("POST", "/order/initiate", body, Authorization=await till.token())
     assert (said, answer.keys()) == (status, sample("error")["answer"].keys())
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.connectors.scripted import changed
 from tests.connectors.tabby.conftest import Till, sample
 from tests.connectors.till import ONE, TWO
 
@@ -17,16 +17,8 @@ HOOK = {"url": "https://shop.example/events", "header": {"title": "X-Mine", "val
 
 def session(path: str = "", value: Any = None) -> dict[str, Any]:
     """The documented session with one field changed, or taken away by None."""
-    body: dict[str, Any] = copy.deepcopy(sample("checkout_created")["request"])
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    if path and value is None:
-        del inside[last]
-    elif path:
-        inside[last] = value
-    return body
+    documented = sample("checkout_created")["request"]
+    return changed(documented, path, ... if value is None else value) if path else documented
 
 
 async def call(till: Till, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
+from tests.connectors.scripted import changed
 from tests.connectors.tamara.conftest import Till, sample
 
 
 def checkout(path: str, value: Any) -> dict[str, Any]:
     """The documented checkout with one field changed, or taken away by None."""
-    body: dict[str, Any] = copy.deepcopy(sample("checkout_created")["request"])
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    if value is None:
-        del inside[last]
-    else:
-        inside[last] = value
-    return body
+    return changed(sample("checkout_created")["request"], path, ... if value is None else value)
 
 
 async def test_the_documented_checkout_is_accepted(till: Till) -> None:

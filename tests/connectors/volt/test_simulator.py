@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 
+from tests.connectors.scripted import changed
 from tests.connectors.till import KEY
 from tests.connectors.volt.conftest import HEADERS, Till, sample
 
@@ -36,12 +36,7 @@ async def test_the_documented_payment_is_accepted_and_shown(till: Till) -> None:
     ],
 )  # fmt: skip
 async def test_a_payment_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:
-    body: dict[str, Any] = copy.deepcopy(PAYMENT)
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[name]
-    inside[last] = value
+    body = changed(PAYMENT, path, value)
     headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY}
     status, answer = await till.request("POST", "-gateway/payments", body, **headers)
     assert (status, answer["exception"]["message"]) == (400, "Validation exception")
