@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.connectors.scripted import changed
 from tests.connectors.spotii.conftest import Till, sample
 
 
@@ -35,12 +36,7 @@ async def test_the_documented_checkout_is_opened(till: Till) -> None:
 async def test_a_checkout_that_breaks_a_rule_is_refused_with_a_message_by_field(
     till: Till, path: str, value: Any, field: str
 ) -> None:
-    body = order()
-    inside: Any = body
-    *way, last = path.split(".")
-    for name in way:
-        inside = inside[int(name)] if name.isdigit() else inside[name]
-    inside[last] = value
+    body = changed(order(), path, value)
     status, answer = await till.call("POST", "/api/v1.0/checkouts/", body, await till.token())
     assert status == 400
     assert answer[field]
