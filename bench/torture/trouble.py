@@ -19,6 +19,9 @@ PAST_EXPIRY = 29 * 86_400
 """Seconds after which every authorisation in this traffic has expired: Afterpay's after 13 days, Klarna's after 28."""
 EXPIRIES = (0.4, 0.8)
 """When the clock jumps so far, as parts of the whole time: rarely, for a delivery has ten tries in three days."""
+ON_THE_WAY = (60, 600, 3600, 14_400, 86_400)
+"""The steps before it. Nobody lives through four weeks at once: a provider forgets within two days what was never asked about."""
+STEP = 3.0
 FORGERIES = ("guessed", "replayed", "tampered", "tampered", "truncated", "huge", "misdirected")
 HUGE = 300_000
 
@@ -80,7 +83,9 @@ class Trouble:
 
     async def _expiry(self, at: float) -> None:
         await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
-        await self._advance(PAST_EXPIRY)
+        for seconds in (*ON_THE_WAY, PAST_EXPIRY):
+            await self._advance(seconds)
+            await asyncio.sleep(STEP)
 
     async def _advance(self, seconds: int) -> None:
         while not await self.at.advance(seconds):
