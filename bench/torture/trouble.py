@@ -21,7 +21,8 @@ EXPIRIES = (0.4, 0.8)
 """When the clock jumps so far, as parts of the whole time: rarely, for a delivery has ten tries in three days."""
 ON_THE_WAY = (60, 600, 3600, 14_400, 86_400)
 """The steps before it. Nobody lives through four weeks at once: a provider forgets within two days what was never asked about."""
-STEP = 3.0
+STEP = 12.0
+"""Seconds between them: longer, in all, than the lease of a call whose process was killed, which real time counts."""
 FORGERIES = ("guessed", "replayed", "tampered", "tampered", "truncated", "huge", "misdirected")
 HUGE = 300_000
 
