@@ -206,13 +206,9 @@ class Storyteller:
         for answer in answers:
             if answer.open:
                 continue
-            undecided = answer.status == 201 and "PENDING" in (
-                answer.body.get("refundStatus"),
-                answer.body.get("status"),
-            )
-            if known is None or known[1].open:
+            if known is None or known[1].open or _undecided(known[1]):
                 known = (body, answer)
-            elif not undecided and (known[1].status == 201) != (answer.status == 201):
+            elif not _undecided(answer) and (known[1].status == 201) != (answer.status == 201):
                 order.broken.append(f"{kind} {reference} was answered {known[1].status}, then {answer.status}")
         order.moves[kind, reference] = known or (body, answers[0])
 
@@ -226,3 +222,8 @@ class Storyteller:
                 if answer.open:
                     amount = body["amount"] if kind != "refund" else body["refundAmount"]["amount"]
                     await self._move(order, kind, reference, amount)
+
+
+def _undecided(answer: Answer) -> bool:
+    """Whether a move was taken on and its outcome was not known yet: of two sent at once, the other may learn it."""
+    return answer.status == 201 and "PENDING" in (answer.body.get("refundStatus"), answer.body.get("status"))
