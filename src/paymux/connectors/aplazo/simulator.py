@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from paymux.money import plain
 from paymux.platform.database import to_json
 from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body
 
@@ -120,7 +121,7 @@ class AplazoSimulator(Simulator):
         case = self._of(request.match_info["cart"])
         return [
             {"loanId": int(case.id), "status": case.status, "zipCode": "07670", "installments": 5,
-             "totalAmount": str(float(case.amount)), "orderDiscount": "0.0", "discountType": "a",
+             "totalAmount": _with_point(case.amount), "orderDiscount": "0.0", "discountType": "a",
              "authorizeDate": self.now.isoformat(), "products": [], "customer": {}}
         ]  # fmt: skip
 
@@ -234,6 +235,12 @@ def _amount(body: Any, name: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise No(400, "Bad Request", f"{name} must be a number")
     return Decimal(value)
+
+
+def _with_point(amount: Decimal) -> str:
+    """Pesos as Aplazo writes them: with a point and one digit at least, `100.0`, `99.95`."""
+    text = plain(amount)
+    return text if "." in text else f"{text}.0"
 
 
 def _base64url(content: str | bytes) -> str:
