@@ -40,8 +40,7 @@ ALLOWED = {
         "event": BY_JOB, "insert": "under the account that the event's address, a secret, belongs to", "settle": BY_JOB,
         "keep_again": "under the account that the event's address, a secret, belongs to",
         "events_of_order": BY_ORDER, "given_up": BY_OPERATOR, "unmatched": "within a provider account, which is one merchant's",
-        "orderless_since": "within a provider account, which is one merchant's",
-        "refused_since": "within a provider account, which is one merchant's", "refused": BY_OPERATOR,
+        "_without_order": "within a provider account, which is one merchant's", "refused": BY_OPERATOR,
         "forget_refused": "by age alone, for all", "forget_orderless": "by age alone, for all",
     },
     "orders/erasure_store.py": {

@@ -42,20 +42,19 @@ async def keep_again(tx: Connection, account_id: str, event_id: str, request_sea
 
 async def refused_since(tx: Connection, account_id: str, since: datetime, most: int) -> int:
     """How many events of an account were refused since a time; no more than `most` are counted."""
-    counted: int = await tx.fetchval(
-        "SELECT count(*) FROM (SELECT 1 FROM provider_events WHERE account_id = $1 AND order_id IS NULL"
-        " AND verdict = 'forged' AND received_at > $2 LIMIT $3) AS counted",
-        account_id, since, most,
-    )  # fmt: skip
-    return counted
+    return await _without_order(tx, account_id, "forged", since, most)
 
 
 async def orderless_since(tx: Connection, account_id: str, since: datetime, most: int) -> int:
     """How many events of an account were taken since a time and fit no order (yet); no more than `most` are counted."""
+    return await _without_order(tx, account_id, "accepted", since, most)
+
+
+async def _without_order(tx: Connection, account_id: str, verdict: str, since: datetime, most: int) -> int:
     counted: int = await tx.fetchval(
         "SELECT count(*) FROM (SELECT 1 FROM provider_events WHERE account_id = $1 AND order_id IS NULL"
-        " AND verdict = 'accepted' AND received_at > $2 LIMIT $3) AS counted",
-        account_id, since, most,
+        " AND verdict = $2 AND received_at > $3 LIMIT $4) AS counted",
+        account_id, verdict, since, most,
     )  # fmt: skip
     return counted
 
