@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,7 +16,7 @@ import pytest
 from yarl import URL
 
 from paymux.accounts import demo, service
-from paymux.connectors.contract import Incoming
+from paymux.connectors.contract import Connector, EventReading, Incoming
 from paymux.connectors.facts import EventKind
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import Provider, all_providers
@@ -121,6 +122,16 @@ def told() -> Iterator[list[tuple[str, Incoming]]]:
         yield found
 
 
+def _readings(connector: Connector, event: Incoming) -> list[EventReading]:
+    """What its parts are about: an event may bring what is about no checkout (a mandate) beside what is."""
+    readings = []
+    for _, part in list(connector.split_event(event)) or [("", event)]:
+        with suppress(ValueError):
+            readings.append(connector.read_event(part))
+    assert readings, "some part of it is about a checkout"
+    return readings
+
+
 @pytest.fixture(scope="module", params=TELLING)
 async def heard(request: pytest.FixtureRequest, installation: Installation, told: list[tuple[str, Incoming]]) -> Heard:
     provider: Provider = all_providers()[request.param]
@@ -134,8 +145,7 @@ async def heard(request: pytest.FixtureRequest, installation: Installation, told
     connector = provider.connector(
         service.connector_account(installation.settings, account), ProviderHttp(installation.core.client)
     )
-    parts = list(connector.split_event(event)) or [("", event)]
-    claims = any(connector.read_event(part).report is not None for _, part in parts)
+    claims = any(reading.report is not None for reading in _readings(connector, event))
     headers = {name: value for name, value in event.headers.items() if name not in _OF_THE_CONNECTION}
     return Heard(trial, event.method, headers, event.query, event.body, key, reference, unpaid, claims)
 
