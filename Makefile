@@ -32,8 +32,9 @@ tools: .venv/dev.installed
 browser: .venv/dev.installed
 	@sh build/provide_browser.sh
 
+# Three on two cores: each waits for its own database, browser or processes a third of its time.
 test: .venv/dev.installed browser
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 3 --dist loadfile
 
 test-long: .venv/dev.installed browser
 	$(BIN)/pytest -m slow -n 2 --dist loadfile

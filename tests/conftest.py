@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from paymux.platform import jobs
 from paymux.platform.identifiers import new_id
 from paymux.platform.migrations import upgrade
 from paymux.platform.postgres import EmbeddedPostgres
@@ -19,12 +21,30 @@ from tests.installation import Installation, Merchant, Shopper
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def looks_often() -> Iterator[None]:
+    """The library of the queue may miss a notice while it hands out jobs; a story does not wait for the next look."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "NOTICE", timedelta(milliseconds=100))
+        yield
+
+
+async def _write_without_the_disk(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("ALTER SYSTEM SET fsync = off")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One embedded server for this test process."""
+    """One embedded server for this test process. What is proved of crashes is proved on servers of the proofs' own."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     server.start()
     try:
+        asyncio.run(_write_without_the_disk(server.url("postgres")))
         asyncio.run(upgrade(server.url("paymux")))
         yield server
     finally:

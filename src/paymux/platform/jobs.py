@@ -21,7 +21,7 @@ from paymux.platform.database import Connection, Database
 log = structlog.get_logger()
 
 HEARTBEAT = timedelta(seconds=5)
-# The queue is looked at this often even unasked: due times that a moved clock brought forward (C1) send no notice.
+# The queue is looked at this often even unasked: pgqueuer drops notices that come while it hands out jobs.
 NOTICE = timedelta(milliseconds=500)
 LONGEST_RETRY = 600
 LONGEST_PAUSE = 5.0
