@@ -93,7 +93,7 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
         op, again = await store.operation(tx, operation_id), op.calls > 0
         if not again:
             # Counted before it leaves: whoever finds it so later can't know whether it did, and asks.
-            op = await store.update_operation(tx, op, now, calls=1)
+            op = await store.update_operation(tx, op, now, calls=1, called_at=now)
         # Should we die now, the timer asks once the lease has lapsed.
         await store.set_timer(tx, order.id, "operation", now + lapse(core), now, op.id)
         move = await _move(tx, order, op) if op.kind in settling.MOVES else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -179,7 +179,10 @@ _ORDER_FIELDS = tuple(field.name for field in fields(Order))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A claim on a provider call. `calls` counts those that may have left; `key` goes along in every one."""
+    """A claim on a provider call. `calls` counts those that may have left; `key` goes along in every one.
+
+    `called_at` is when the first of them was made, None where none was, or where it was made with the claim.
+    """
 
     id: str
     order_id: str
@@ -203,6 +206,7 @@ class Operation:
     needs_review: bool
     created_at: datetime
     updated_at: datetime
+    called_at: datetime | None
 
     @classmethod
     def of(cls, row: Record) -> Operation:
@@ -217,6 +221,10 @@ class Operation:
     @property
     def pending(self) -> bool:
         return self.status is OperationStatus.PENDING
+
+    def key_age(self, now: datetime) -> timedelta:
+        """How long ago the provider may have seen its key first."""
+        return now - (self.called_at or self.created_at)
 
 
 _OPERATION_FIELDS = tuple(field.name for field in fields(Operation))
