@@ -51,7 +51,8 @@ async def test_an_order_undecided_for_too_long_is_announced_counted_listed_and_a
     assert ready.body["ordersToReview"] >= 1
     [row] = [row for row in await review.listed(installation.core) if row["orderReference"] == reference]
     assert (row["status"], row["reason"]) == ("PENDING", details["needsReview"])
-    assert f"paymux review resolve {reference}" in row["settle"]
+    assert row["settle"].startswith("paymux review resolve --merchant ")
+    assert row["settle"].endswith(f" {reference}")
 
     before = tills["CONFIRMTILL"].count("status", reference)
     await installation.advance(3_601)
@@ -61,6 +62,24 @@ async def test_an_order_undecided_for_too_long_is_announced_counted_listed_and_a
 
     await eventually(asked)
     assert len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 1
+
+
+async def test_a_confirm_whose_outcome_nobody_knows_waits_without_an_amount_a_refund_with_its_own(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = await merchant.creates("CONFIRMTILL")
+    await installation.fault("confirmtill", "confirm", "timeout_before", opened["orderReference"])
+    await shopper.pays(opened["redirectUrl"])
+    refunded = await paid(merchant, shopper, "BLINDTILL")
+    await installation.fault("blindtill", "refund", "timeout_before", refunded)
+    await merchant.refunds(refunded, "30.50", "R-1")
+    waiting = [(opened["orderReference"], "confirm", None), (refunded, "refund", "30.5")]
+    async with installation.database.transaction() as tx:
+        for reference, *_ in waiting:
+            await tx.execute("UPDATE orders SET needs_review = 'look at it' WHERE reference = $1", reference)
+
+    rows = {row["orderReference"]: row["waiting"] for row in await review.listed(installation.core)}
+    assert [(reference, op["kind"], op["amount"]) for reference, *_ in waiting for op in rows[reference]] == waiting
 
 
 async def test_an_undecided_order_of_a_provider_that_can_not_be_asked_is_listed_too(
@@ -134,7 +153,7 @@ async def test_two_unknown_refunds_are_settled_one_by_one(
     for name, amount in (("R-1", "30"), ("R-1 again", "40")):
         assert (await merchant.refunds(reference, amount, name)).body["refundStatus"] == "PENDING"
     found = (installation.core, reference, "succeeded", "seen in their portal", "demo-merchant")
-    with pytest.raises(ValueError, match="--operation refund/R-1 or refund/R-1 again"):
+    with pytest.raises(ValueError, match="--operation refund/R-1 or 'refund/R-1 again'\\."):
         await review.resolve(*found)
     row = await review.resolve(*found, "refund/R-1")
     with pytest.raises(ValueError, match="refund/R-1 is not, or not any more"):
@@ -175,6 +194,25 @@ async def test_a_payment_that_was_not_this_orders_can_not_be_resolved_as_paid(
         await review.resolve(installation.core, reference, "succeeded", "x", "")
     row = await review.resolve(installation.core, reference, "failed", "x", "")
     assert (row["status"], row["reason"]) == ("DECLINED", None)
+
+
+@pytest.mark.parametrize("reference", ["x; echo stolen #", "--as $(echo stolen)"])
+async def test_the_command_that_settles_an_order_is_safe_to_paste_whatever_its_merchant_calls_it(
+    reference: str, installation: Installation, merchant: Merchant
+) -> None:
+    opened = await merchant.creates("PLANPAY_AU", orderReference=reference)
+    async with installation.database.transaction() as tx:
+        await tx.execute("UPDATE orders SET needs_review = 'look at it' WHERE id = $1", opened["orderId"])
+    [row] = [row for row in await review.listed(installation.core) if row["orderId"] == opened["orderId"]]
+
+    script = 'paymux() { for word; do echo "[$word]"; done; }; ' + row["settle"]
+    process = await asyncio.create_subprocess_exec("sh", "-c", script, stdout=asyncio.subprocess.PIPE)
+    words = (await process.communicate())[0].decode().splitlines()
+    assert (process.returncode, words[-1]) == (0, f"[{reference}]")
+    assert not any(word.startswith("stolen") for word in words)
+    given = {"succeeded|failed": "failed", "…": "seen in their portal"}
+    typed = [given.get(word[1:-1], word[1:-1]) for word in words]
+    assert await _command(installation, *typed[1:]) == f"{reference} is DECLINED.\n"
 
 
 async def test_the_commands_list_and_resolve(installation: Installation, merchant: Merchant, shopper: Shopper) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
+from paymux.money import plain
 from paymux.orders import calls, reports, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding, deciding
@@ -32,13 +34,20 @@ async def _row(tx: Any, order: Order) -> dict[str, Any]:
             {
                 "kind": str(op.kind),
                 "reference": op.reference,
-                "amount": str(op.amount),
+                "amount": None if op.amount is None else plain(op.amount),
                 "since": op.created_at.isoformat(),
             }
             for op in waiting
         ],
-        "settle": f'paymux review resolve {order.reference} --as succeeded|failed --note "…"',
+        "settle": _command(order),
     }
+
+
+def _command(order: Order) -> str:
+    """The command that settles an order, safe to paste: the merchant chose the reference, and a shell would obey it."""
+    words = ["paymux", "review", "resolve", "--merchant", order.merchant_id, "--as", "succeeded|failed", "--note", "…"]
+    end = ["--"] if order.reference.startswith("-") else []  # what comes after it is no option
+    return shlex.join([*words, *end, order.reference])
 
 
 async def resolve(
@@ -82,7 +91,9 @@ def _meant(unknown: list[Operation], named: str) -> Operation | None:
             raise ValueError(f"{named} is not, or not any more, an operation whose outcome nobody knows.")
         return by_name[named]
     if len(unknown) > 1:
-        raise ValueError(f"Several operations wait: name one with --operation {' or '.join(by_name)}.")
+        raise ValueError(
+            f"Several operations wait: name one with --operation {' or '.join(map(shlex.quote, by_name))}."
+        )
     return unknown[0] if unknown else None
 
 
