@@ -45,14 +45,17 @@ class CodeFacts(_Facts):
     """One published code (`AFTERPAY_AU`): where it works, in what, for how much."""
 
     code: str = ""
-    title: str
+    title: str = Field(description="What the shopper sees.")
     countries: tuple[str, ...] = Field((), description="ISO 3166 alpha-2; empty: no source names any, all allowed.")
     currencies: tuple[str, ...] = Field((), description="ISO 4217; empty: any.")
-    min: Decimal = Decimal("1")
-    max: Decimal = Decimal("1000000")
+    min: Decimal = Field(Decimal("1"), description="Least amount of an order, in major units.")
+    max: Decimal = Field(Decimal("1000000"), description="Greatest amount of an order, in major units.")
     required: tuple[str, ...] = Field((), description="Paths into the order body that this provider demands (O1).")
     instalments: Instalments | None = None
-    terms: str = ""
+    terms: str = Field(
+        "",
+        description="A sentence for the shopper; {currency}, {instalment}, {count}, {amount} and {title} are filled in.",
+    )
     hosts: dict[str, Host] = Field(default_factory=dict, description="Hosts that differ from the provider's.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed for this code.")
     settings: dict[str, str] = Field(default_factory=dict, description="Whatever else differs by code.")
@@ -71,17 +74,19 @@ class Capabilities(_Facts):
     sale: bool = Field(True, description="autoCapture true.")
     deferred_capture: bool = Field(False, description="autoCapture false.")
     confirm: bool = Field(False, description="Paying needs our confirm after the shopper's approval.")
-    recover_confirm: bool = False
+    recover_confirm: bool = Field(False, description="A confirm whose answer was lost can be found again or undone.")
     capture_after_authorisation: bool = Field(
         False, description="With autoCapture true the provider only authorises; we capture at once."
     )
-    partial_capture: bool = False
-    multiple_captures: bool = False
-    void: bool = False
-    partial_void: bool = False
-    refund: bool = False
-    partial_refund: bool = False
-    multiple_refunds: bool = False
+    partial_capture: bool = Field(
+        False, description="Less than the authorisation can be captured; the rest stays open or is voided."
+    )
+    multiple_captures: bool = Field(False, description="One authorisation can be captured several times.")
+    void: bool = Field(False, description="What is authorised and not captured can be set free.")
+    partial_void: bool = Field(False, description="A part of it can be set free, and the rest captured.")
+    refund: bool = Field(False, description="What was captured can be given back by a call.")
+    partial_refund: bool = Field(False, description="A part of it can be given back.")
+    multiple_refunds: bool = Field(False, description="One payment can be refunded several times.")
     token: bool = Field(False, description="getToken true.")
     charge_token: bool = Field(False, description="Pay with a token.")
     status: bool = Field(False, description="`fetch` can ask for the state of a checkout.")
@@ -90,7 +95,7 @@ class Capabilities(_Facts):
         False, description="Trying the confirm before the shopper agreed is safe and documented, so the poll tries it."
     )
     cancel: bool = Field(False, description="An unpaid checkout can be closed.")
-    check: bool = False
+    check: bool = Field(False, description="A call that moves nothing tells whether the credentials are right.")
     set_up_events: bool = Field(False, description="Our event URL can be registered by a call.")
 
     @model_validator(mode="after")
@@ -151,8 +156,8 @@ class Times(_Facts):
 class Reference(_Facts):
     """What the provider allows as the merchant's reference: a length, and a regular expression for the whole."""
 
-    max_length: int = 128
-    pattern: str = r".+"
+    max_length: int = Field(128, description="Characters at most.")
+    pattern: str = Field(r".+", description="A regular expression that the whole must match.")
     field: str = Field("", description="Where it goes, for people.")
 
 
@@ -179,7 +184,7 @@ class Events(_Facts):
 
     kind: EventKind
     set_up: str = Field(pattern="^(none|per order|by call|in the portal)$", description="Who registers the URL.")
-    header: str = ""
+    header: str = Field("", description="The header with the signature or the secret, for people.")
     recipe: str = Field("", description="How the signature is made, for people.")
 
 
@@ -230,7 +235,10 @@ class ProviderFacts(_Facts):
     name: str
     title: str
     summary: str
-    confidence: str = Field(pattern=r"^(A|A-|B\+|B|unverified)$")
+    confidence: str = Field(
+        pattern=r"^(A|A-|B\+|B|unverified)$",
+        description="How sure its sources make us; `unverified` is not offered in live mode.",
+    )
     colour: str = Field("#334155", pattern="^#[0-9A-Fa-f]{6}$", description="Of the neutral generated mark.")
     fallback: bool = Field(False, description="Gives a code up to any other connector that claims it.")
     retired: Retired | None = None
@@ -244,7 +252,9 @@ class ProviderFacts(_Facts):
     credentials: dict[str, Credential]
     additional_data: dict[str, AdditionalDatum] = Field(default_factory=dict)
     events: Events
-    signed_return: bool = False
+    signed_return: bool = Field(
+        False, description="The shopper's return is signed by the provider, and so proves itself."
+    )
     settles_later: bool = Field(
         False, description="No payment is final when the shopper comes back: a bank collects it days later (S5)."
     )
@@ -303,11 +313,6 @@ class ProviderFacts(_Facts):
     def held_back(self) -> dict[str, str]:
         """The capabilities that are not offered though they are there, each with the reason."""
         return {name: held.why for held in self.withheld for name in held.what}
-
-    @cached_property
-    def secret_fields(self) -> frozenset[str]:
-        """The names of the credentials that must never be shown."""
-        return frozenset(name for name, facts in self.credentials.items() if facts.secret)
 
 
 def read_facts(path: Path) -> ProviderFacts:
