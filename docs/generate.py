@@ -291,7 +291,7 @@ def _sandbox(evidence: Evidence) -> list[str]:
         "The same connector talks to a simulator of the provider's API. Its checkout page offers *approve*, *decline*, *cancel*,"
         " *pending* and *error*; a pending payment is decided by `POST /control/settle`."
         f" The shopper's return is {back}. Faults of each call are ordered by `POST /control/faults`"
-        f" with provider `{facts.name}` (see [operate](operate.md#the-sandbox)).\n",
+        f" with provider `{facts.name}` (see [operate](../operate.md#the-sandbox)).\n",
     ]
 
 
