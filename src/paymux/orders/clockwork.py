@@ -33,6 +33,8 @@ from paymux.platform.http import CallFailed
 log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
 GIVE_UP = timedelta(days=30)
+SWEPT_AT_ONCE = 1_000
+"""Timers that one transaction of the start-up sweep wakes at most."""
 SOON = timedelta(seconds=1)
 CREATE_TRIES = 3
 
@@ -380,17 +382,19 @@ async def retry_create(core: Core, order: Order, *, patient: bool = True) -> Ord
     return (await deciding(core, order.id, "shopper", end)).order
 
 
-async def sweep(core: Core) -> int:
+async def sweep(core: Core, batch: int = SWEPT_AT_ONCE) -> int:
     """At start-up: wake every timer that is long due, in case its job was lost. How many there were."""
-    async with core.database.transaction() as tx:
-        await store.forget_old_keys(tx, await core.clock.refresh(tx) - timedelta(days=30))
-    async with core.database.transaction() as tx:
-        now = await core.clock.refresh(tx)
-        lapsed = await store.lapsed_timers(tx, now - timedelta(seconds=60))
-        for row in lapsed:
-            # The job alone: to write the timers of many orders, none of them locked, would cross decisions on them.
-            await store.wake(tx, row["order_id"], {(row["what"], row["subject"]): row["due_at"]}, now)
-    return len(lapsed)
+    woken, last, more = 0, ("", "", ""), True
+    while more:
+        async with core.database.transaction() as tx:
+            now = await core.clock.refresh(tx)
+            lapsed = await store.lapsed_timers(tx, now - timedelta(seconds=60), batch, last)
+            for row in lapsed:
+                # The job alone: to write the timers of many orders, none of them locked, would cross decisions on them.
+                last = (row["order_id"], row["what"], row["subject"])
+                await store.wake(tx, row["order_id"], {(row["what"], row["subject"]): row["due_at"]}, now)
+        woken, more = woken + len(lapsed), len(lapsed) == batch
+    return woken
 
 
 _HANDLERS: dict[str, Callable[[Core, Order], Awaitable[None]]] = {

@@ -1,4 +1,4 @@
-"""What is kept for a time only, and goes by its age: calls to providers, and events that anybody may have sent.
+"""What is kept for a time only, and goes by its age: calls to providers, events that anybody may have sent, kept answers.
 
 Orders, their events, the audit trail and what a provider has proven to have sent are kept for good.
 """
@@ -13,8 +13,9 @@ import structlog
 from paymux.audit import store as audit_store
 from paymux.audit import trail
 from paymux.connectors.registry import all_codes
-from paymux.orders import event_store, provider_events, refused_events
+from paymux.orders import event_store, provider_events, refused_events, store
 from paymux.orders.core import Core
+from paymux.orders.create import KEY_LIFE
 from paymux.platform.acting import Actor, acting_as
 from paymux.platform.database import Connection
 
@@ -39,9 +40,13 @@ async def forget(core: Core) -> None:
     async def orderless(tx: Connection) -> int:
         return await event_store.forget_orderless(tx, unproven, await core.clock.refresh(tx) - events_kept, BATCH)
 
+    async def keys(tx: Connection) -> int:
+        return await store.forget_old_keys(tx, await core.clock.refresh(tx) - KEY_LIFE, BATCH)
+
     await _forget(core, "provider_calls", calls_kept, calls)
     await _forget(core, "provider_events", events_kept, refused)
     await _forget(core, "provider_events", events_kept, orderless)
+    await _forget(core, "idempotency_keys", KEY_LIFE, keys)
 
 
 async def _forget(core: Core, what: str, kept: timedelta, some: Callable[[Connection], Awaitable[int]]) -> None:

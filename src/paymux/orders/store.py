@@ -265,11 +265,18 @@ async def next_timer(tx: Connection, order_id: str) -> Record | None:
     return await tx.fetchrow("SELECT what, due_at FROM timers WHERE order_id = $1 ORDER BY due_at LIMIT 1", order_id)
 
 
-async def lapsed_timers(tx: Connection, now: datetime, limit: int = 5000) -> list[Record]:
-    """Timers long due, for the start-up sweep: their job may have been lost with a restored database."""
+async def lapsed_timers(
+    tx: Connection, before: datetime, limit: int, after: tuple[str, str, str] = ("", "", "")
+) -> list[Record]:
+    """The next so many timers that were due before a time, in the order of their keys, from the one after `after` on.
+
+    For the start-up sweep: their job may have been lost with a restored database.
+    """
     rows: list[Record] = await tx.fetch(
-        "SELECT order_id, what, subject, due_at FROM timers WHERE due_at < $1 ORDER BY due_at LIMIT $2", now, limit
-    )
+        "SELECT order_id, what, subject, due_at FROM timers WHERE due_at < $1 AND (order_id, what, subject) > ($3, $4, $5)"
+        " ORDER BY order_id, what, subject LIMIT $2",
+        before, limit, *after,
+    )  # fmt: skip
     return rows
 
 
@@ -319,13 +326,14 @@ async def keep_answer(tx: Connection, merchant_id: str, key: str, status: int, a
     )  # fmt: skip
 
 
-async def forget_old_keys(tx: Connection, before: datetime) -> None:
-    """Drop idempotency keys older than their 30 days (I1)."""
-    await tx.execute(
+async def forget_old_keys(tx: Connection, before: datetime, limit: int) -> int:
+    """Drop at most so many idempotency keys from before a time, with their answers (I1); how many those were."""
+    gone: str = await tx.execute(
         "DELETE FROM idempotency_keys WHERE (merchant_id, key) IN (SELECT merchant_id, key FROM idempotency_keys"
-        " WHERE created_at < $1 FOR UPDATE SKIP LOCKED)",
-        before,
+        " WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        before, limit,
     )  # fmt: skip
+    return int(gone.split()[-1])
 
 
 # -- payment tokens -------------------------------------------------------------------------------
