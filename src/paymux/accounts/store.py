@@ -87,7 +87,8 @@ async def secrets(tx: Connection, merchant_id: str, kind: str) -> list[Record]:
 
 async def add_channel(tx: Connection, merchant_id: str, alias: str, name: str) -> None:
     await tx.execute(
-        "INSERT INTO channels VALUES ($1,$2,$3) ON CONFLICT (merchant_id, alias) DO UPDATE SET name = excluded.name",
+        "INSERT INTO channels (merchant_id, alias, name) VALUES ($1,$2,$3)"
+        " ON CONFLICT (merchant_id, alias) DO UPDATE SET name = excluded.name",
         merchant_id, alias, name,
     )  # fmt: skip
 
