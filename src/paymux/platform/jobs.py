@@ -98,6 +98,12 @@ class NotYet(Exception):
     """
 
 
+async def worker_age(tx: Connection) -> int | None:
+    """Whole seconds since any worker gave a sign of life; None when none ever did."""
+    age: int | None = await tx.fetchval("SELECT extract(epoch FROM now() - worker_seen_real)::int FROM installation")
+    return age
+
+
 class Worker:
     """Runs the jobs of an installation. Any number of workers share the work.
 
