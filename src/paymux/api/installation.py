@@ -23,6 +23,7 @@ from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
 from paymux.orders.schemas import Body, Whole, read_body
 from paymux.orders.views import instant
+from paymux.platform import jobs
 from paymux.platform.database import Connection, DatabaseUnavailable
 
 router = APIRouter(tags=["installation"])
@@ -55,7 +56,7 @@ async def ready(request: Request) -> Response:
     counts: dict[str, object] = {}
     with contextlib.suppress(DatabaseUnavailable, TimeoutError):
         async with asyncio.timeout(READY_WITHIN), core.database.apart() as held:
-            age = await held.fetchval("SELECT extract(epoch FROM now() - worker_seen_real)::int FROM installation")
+            age = await jobs.worker_age(held)
             state["database"] = True
             state["worker"] = age is not None and age < WORKER_FRESH
             if "verbose" in request.query_params:
