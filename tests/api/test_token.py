@@ -1,4 +1,4 @@
-"""`POST /token`, the customer session and the published keys, over HTTP (K2; merchant-api 2)."""
+"""`POST /token`, the customer session and the published keys, over HTTP (K2)."""
 
 from __future__ import annotations
 

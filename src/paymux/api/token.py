@@ -1,4 +1,4 @@
-"""`POST /token`, the customer session and the published keys (K2; merchant-api section 2)."""
+"""`POST /token`, the customer session and the published keys (K2)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class TokenForm(BaseModel):
     client_id: str
     client_secret: str
     grant_type: str = Field(description="Always `client_credentials`.")
-    scope: str = Field("api-user", description="`api-user` to take payments, `merchant` for hosted payment pages.")
+    scope: str = Field(
+        "api-user", description="`api-user` to take payments, `merchant` to read options and orders only."
+    )
     response_type: str = Field("token", description="Tolerated and ignored.")
 
 
