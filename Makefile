@@ -1,11 +1,14 @@
-# paymux: make run | test | test-long | tools | lint | docs | lock. Everything lands in .venv; nothing is installed elsewhere.
+# paymux: make run | install | test | test-long | tools | lint | docs | lock. Everything lands in .venv; nothing is installed elsewhere.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long lint lock bench torture audit docs browser tools clean
+.PHONY: run install test test-long lint lock bench torture audit docs browser tools clean
 
 run: .venv/run.installed
 	@PAYMUX_STOP_WITH=$$PPID exec $(BIN)/paymux dev
+
+# What a machine needs that runs paymux in earnest; see docs/operate.md.
+install: .venv/run.installed
 
 .venv/made: build/check_python.sh
 	@sh build/check_python.sh $(PYTHON)
