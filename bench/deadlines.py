@@ -1,4 +1,4 @@
-"""How long a worker needs for many orders whose deadlines pass at the same moment (decisions C1: 1,000 within 10 s).
+"""How long a worker needs for many orders whose deadlines pass at the same moment (C1: 1,000 within 10 s).
 
 The orders are opened over HTTP, the test clock moves once beyond their time-outs, and the seconds count until the last
 of them is CANCELLED: asked for at the provider, its checkout closed there, decided, and its webhook enqueued.

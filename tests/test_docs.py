@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import playwright
@@ -100,13 +103,65 @@ def test_the_walk_through_shows_the_connector_that_the_command_makes() -> None:
             assert block.strip("\n") in text, block
 
 
-@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(p.name for p in DOCS.glob("*.md"))])
-def test_links_lead_somewhere(path: str) -> None:
-    page = ROOT / path if (ROOT / path).exists() else DOCS / path
-    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M)
-    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
+PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+
+
+def _prose(page: Path) -> str:
+    """A page without its blocks of code, in which neither links nor headings are."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+def _anchors(page: Path) -> set[str]:
+    """What a heading is reached by, made as GitHub makes it."""
+    headings = re.findall(r"^#+ (.+)$", _prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", _prose(page)):
         if not link.startswith(("http://", "https://")):
-            assert (page.parent / link).exists(), f"{path}: {link}"
+            target = page.parent / link if link else page
+            assert target.exists(), link
+            assert not anchor or anchor in _anchors(target), f"{link}#{anchor}"
+
+
+# A rule's code, as comments and docstrings cite it; V1 and V2 are versions of providers' APIs.
+RULE = re.compile(r"\b(?:[A-UW-Z]\d{1,2}|design \d)\b")
+# In any other text a code is cited in parentheses only: `(E5)`, `(M1, M2)`.
+RULE_IN_TEXT = re.compile(r"\((?:[A-UW-Z]\d{1,2}(?:, )?)+\)")
+
+
+def _remarks(path: Path) -> Iterator[str]:
+    """What a file says beside its code: comments and docstrings, and of other texts what is in parentheses like a code."""
+    text = path.read_text(encoding="utf-8")
+    if not RULE.search(text):
+        return
+    if path.suffix != ".py":
+        sign = "--" if path.suffix == ".sql" else "#"
+        yield from re.findall(rf"^[^'\"\n]*?{sign}(.*)$", text, re.M)
+        return
+    first = True  # a text that begins a line is a docstring
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and first):
+            yield token.string
+        elif token.type == tokenize.STRING:
+            yield from RULE_IN_TEXT.findall(token.string)
+        if token.type != tokenize.COMMENT:
+            first = token.type in (tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
+
+
+def test_every_rule_that_is_cited_stands_in_the_list_of_rules() -> None:
+    cited: dict[str, str] = {}
+    for room in ("src", "tests", "bench", "examples", "build"):
+        for path in (ROOT / room).rglob("*"):
+            if path.suffix in (".py", ".sql", ".toml", ".sh"):
+                where = str(path.relative_to(ROOT))
+                cited |= {code: where for remark in _remarks(path) for code in RULE.findall(remark)}
+    told = re.findall(r"^\| ([A-Z]\d{1,2}|design \d) \| \S", (DOCS / "rules.md").read_text(encoding="utf-8"), re.M)
+    assert len(told) == len(set(told))
+    assert {"T1", "U1", "E5", "M3", "design 5"} <= cited.keys()
+    assert {code: where for code, where in cited.items() if code not in told} == {}
 
 
 HASHED = ("secret", "SUCCESSFUL", "1234")

@@ -1,4 +1,4 @@
-"""Reading an order, its details, capture, void, refund and cancel, as documented (merchant-api 3.3 to 3.8, E5, I2, M5, D3)."""
+"""Reading an order, its details, capture, void, refund and cancel, as documented (E5, I2, M5, D3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`GET /options`: every documented field and type, order, channels, limits (O1, O2; merchant-api 3.1)."""
+"""`GET /options`: every documented field and type, order, channels, limits (O1, O2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real WooCommerce client, call by call: what it sends, and every check that it makes of the answer (merchant-api 8)."""
+"""The real WooCommerce client, call by call: what it sends, and every check that it makes of the answer."""
 
 from __future__ import annotations
 

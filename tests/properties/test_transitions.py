@@ -114,7 +114,7 @@ def test_what_is_open_is_what_is_left_of_the_authorised_and_never_negative(parts
 
 @given(amounts())
 def test_the_capture_status_says_what_became_of_the_authorisation(parts: dict[str, Decimal]) -> None:
-    """S3, word by word."""
+    """Authorised or partly captured while something is open; then captured, expired or voided, whichever comes first (S3)."""
     looked_at = order(**parts)
     if looked_at.open > 0:
         assert looked_at.capture_status == ("PARTIALLY_CAPTURED" if parts["captured"] else "AUTHORIZED")

@@ -236,7 +236,7 @@ def _account(keyring: KeyRing, row: Record) -> ProviderAccount:
 
 
 async def provider_accounts(tx: Connection, keyring: KeyRing, merchant_id: str, channel: str) -> list[ProviderAccount]:
-    """A merchant's provider accounts on a channel; channels inherit nothing (merchant-api 5.6)."""
+    """A merchant's provider accounts on a channel; channels inherit nothing."""
     return [_account(keyring, row) for row in await store.accounts(tx, merchant_id, channel)]
 
 

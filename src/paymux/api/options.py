@@ -1,4 +1,4 @@
-"""`GET /options`: the payment methods for an amount, a currency and a channel (O1, O2; merchant-api 3.1)."""
+"""`GET /options`: the payment methods for an amount, a currency and a channel (O1, O2)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def options(request: Request) -> Response:
             continue
         if _offered(core, account, code, total):
             shown.append(
-                _option(core, account, provider.facts, code, total) | _images(core, provider.facts, code, own, images)
+                _option(account, provider.facts, code, total) | _images(core, provider.facts, code, own, images)
             )
     return answer(shown)
 
@@ -85,9 +85,7 @@ def _offered(core: Core, account: ProviderAccount, code: CodeFacts, total: Money
     )
 
 
-def _option(
-    core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money
-) -> dict[str, Any]:
+def _option(account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money) -> dict[str, Any]:
     count = code.instalments.count if code.instalments else 1
     weeks = code.instalments.weeks if code.instalments else Decimal(1)
     unit = code.instalments.unit if code.instalments else "weeks"

@@ -63,7 +63,8 @@ def read_order(raw: object, faults: Faults) -> Any:
 
 
 def check_amounts(order: Any, faults: Faults) -> None:
-    """M1, M2 and the sum formula."""
+    """The sums are exact: each line is quantity x unit price, and the lines, shipping and tax less the discount are the
+    order's amount, none of them with more decimals than the currency has (M1, M2)."""
     currency = order.purchase_currency
     places = accepted_decimals(currency) if currency else 2
     for name, amount in (
@@ -91,7 +92,7 @@ def check_amounts(order: Any, faults: Faults) -> None:
 
 
 def check_urls(order: Any, settings: Settings, faults: Faults) -> None:
-    """E8."""
+    """The order's own redirect and callback URLs are https; in the sandbox http to this machine will do (E8)."""
     for name, url in (
         ("dynamicRedirectUrl", order.dynamic_redirect_url), ("dynamicCallbackUrl", order.dynamic_callback_url),
     ):  # fmt: skip

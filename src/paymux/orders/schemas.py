@@ -1,4 +1,4 @@
-"""The bodies of the Merchant API: `create-order.md` field by field, and the operations (E2, E6, M1, M2)."""
+"""The bodies of the Merchant API: an order to create, field by field, and the operations (E2, E6, M1, M2)."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class OrderAddress(Body):
 
 
 class CreateOrder(Body):
-    """The body of `POST /orders`: `create-order.md`."""
+    """The body of `POST /orders`."""
 
     order_reference: Reference = Field(
         description="Your own order id, unique per merchant; the key of all later calls."

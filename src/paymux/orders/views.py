@@ -1,4 +1,4 @@
-"""How an order looks from outside: status, details, create answer, webhook data (merchant-api 3.2 to 3.7, W2)."""
+"""How an order looks from outside: status, details, create answer, webhook data (S1 to S5, W2)."""
 
 from __future__ import annotations
 
