@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from paymux import __version__
 from paymux.platform.clock import Clock
 from paymux.platform.database import to_json
 from paymux.platform.http import Answer, CallFailed, HttpClient, NotSent, Unclear
 
-USER_AGENT = "paymux/0.1 (+https://github.com/paymux/paymux)"
+USER_AGENT = f"paymux/{__version__} (+https://github.com/paymux/paymux)"
 
 # Statuses after which nobody knows whether the request was applied; every 5xx is one, too.
 _UNCLEAR = frozenset({408, 425, 429})

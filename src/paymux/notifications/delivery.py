@@ -13,6 +13,7 @@ import aiohttp
 import structlog
 from standardwebhooks import Webhook
 
+from paymux import __version__
 from paymux.audit import trail
 from paymux.notifications import store
 from paymux.notifications.endpoint_limits import EndpointFull, EndpointLimits
@@ -97,7 +98,7 @@ class Deliverer:
         started, begun = Clock.real(), asyncio.get_running_loop().time()
         body = self.body(row)
         headers = {
-            "Content-Type": "application/json", "User-Agent": "paymux/0.1", "webhook-id": row["id"],
+            "Content-Type": "application/json", "User-Agent": f"paymux/{__version__}", "webhook-id": row["id"],
             "webhook-timestamp": str(int(started.timestamp())),
             "webhook-signature": " ".join(Webhook(s).sign(row["id"], started, body.decode()) for s in secrets),
         }  # fmt: skip
