@@ -14,6 +14,7 @@ from paymux.accounts.model import Merchant, ProviderAccount
 from paymux.connectors.registry import provider_of
 from paymux.orders import auditing, calls, opening, payment_tokens, rules, store, views
 from paymux.orders.core import Core
+from paymux.orders.customer import REQUEST
 from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable, once_claimed
 from paymux.orders.model import Initiator, Kind, Operation, Order, Status
 from paymux.orders.schemas import CreateOrder
@@ -142,7 +143,7 @@ async def _claim(
         order_token=new_secret("otk"), transaction_reference=secrets.token_hex(5), status="INITIATED",
         amount=body.order_amount, currency=body.purchase_currency, country=body.purchase_country, locale=body.locale,
         auto_capture=body.auto_capture is not False, get_token=bool(body.get_token),
-        request_sealed=core.keyring.seal(to_json(kept), opening.REQUEST), channel=body.channel or "",
+        request_sealed=core.keyring.seal(to_json(kept), REQUEST), channel=body.channel or "",
         session_id=body.session_id, partner_reference=body.partner_order_reference,
         partner_configuration=body.partner_configuration, redirect_url=body.dynamic_redirect_url,
         callback_url=body.dynamic_callback_url, cancellation_timeout=body.cancellation_timeout,

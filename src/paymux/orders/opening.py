@@ -10,7 +10,7 @@ from paymux.accounts.model import ProviderAccount
 from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Person
 from paymux.connectors.facts import ProviderFacts
 from paymux.orders.core import Core
-from paymux.orders.customer import REQUEST as REQUEST
+from paymux.orders.customer import REQUEST
 from paymux.orders.decide import deadline_of
 from paymux.orders.model import ZERO, Order
 from paymux.orders.schemas import CreateOrder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -121,7 +120,6 @@ class Notification(_Said):
     result: Result
     payment_id: str = Field(min_length=1)
     payment_amount: Amount
-    payment_time: datetime | None = None
 
 
 def request_id(key: str) -> str:

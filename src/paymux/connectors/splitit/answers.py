@@ -36,7 +36,6 @@ class Authorization(_Said):
     """What the card's issuer said."""
 
     status: str
-    gateway_result_message: str | None = None
 
 
 class Authorized(_Said):

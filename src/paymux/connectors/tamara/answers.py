@@ -107,7 +107,6 @@ class Authorisation(_Said):
     order_id: str = Field(min_length=1)
     status: str = Field(min_length=1)
     authorized_amount: Sum
-    auto_captured: bool | None = None
     capture_id: str | None = None
 
 
