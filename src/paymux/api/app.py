@@ -20,8 +20,8 @@ from paymux.api.edge import RETRY_AFTER, Edge
 from paymux.api.limits import ClientLimits
 from paymux.checkout import shopper_pages
 from paymux.orders.core import Core
-from paymux.orders.errors import ApiError
-from paymux.platform.database import DatabaseUnavailable
+from paymux.orders.errors import ApiError, OutcomeOpen
+from paymux.platform.database import CommitUnknown, DatabaseUnavailable
 from paymux.platform.rate_limits import RateLimit
 
 log = structlog.get_logger()
@@ -65,6 +65,11 @@ def _errors(app: FastAPI) -> None:
         log.warning("database.unavailable", reason=str(fault))
         message = "The database can't be reached or is too busy; nothing was done"
         return error_answer(request, 503, message, "unavailable", {"Retry-After": RETRY_AFTER})
+
+    @app.exception_handler(CommitUnknown)
+    async def perhaps_done(request: Request, fault: CommitUnknown) -> Response:
+        log.warning("database.commit_unknown", reason=str(fault))
+        return await refused(request, OutcomeOpen())
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, fault: HTTPException) -> Response:

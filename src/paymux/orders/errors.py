@@ -61,12 +61,15 @@ class Unavailable(ApiError):
 
 
 class OutcomeOpen(ApiError):
-    """The database was lost after something had been claimed: it goes on by itself, and 503 would deny it (E4)."""
+    """The database was lost after something had been claimed, or may have been: 503 would deny it (E4)."""
 
     status, code = 500, "outcome_open"
 
     def __init__(self) -> None:
-        super().__init__("The database was lost on the way. What was begun goes on by itself: read the order")
+        super().__init__(
+            "The database was lost on the way. What you asked for may have been done, or goes on by itself:"
+            " repeat the same call, with the same reference, until it is done or refused"
+        )
 
 
 @contextmanager

@@ -178,7 +178,9 @@ async def cancel(core: Core, merchant_id: str, reference: str) -> Order:
     """Cancel an unpaid order (D1, D3). Idempotent. Raises Conflict when it is paid or ended otherwise."""
     order = await order_of(core, merchant_id, reference)
     if not order.status.final:
-        order = await clockwork.end_unpaid(core, order, by="MERCHANT")
+        with once_claimed():
+            # The provider may have closed the checkout when the database is lost: that is not nothing.
+            order = await clockwork.end_unpaid(core, order, by="MERCHANT")
     if order.status is Status.CANCELED:
         return order
     if not order.status.final:

@@ -36,7 +36,14 @@ _NONE_WRITES = asyncpg.TargetServerAttributeNotMatched
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL can't be reached or has no free connection: the caller answers 503 and nothing was written."""
+    """PostgreSQL can't be reached or has no free connection. Nothing was written, unless it is a CommitUnknown."""
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The database was lost behind a COMMIT: what the transaction wrote may be there, or come later, or never.
+
+    A commit that waits for a standby shows up once that is back. Whoever answers for it must not say that nothing was done.
+    """
 
 
 class DatabaseBusy(DatabaseUnavailable):
@@ -151,15 +158,32 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, patient: bool = False) -> AsyncIterator[Connection]:
-        """A transaction: committed at the end, rolled back on any exception. Never held across a provider call."""
-        async with self.connection(patient=patient) as held, held.transaction():
-            yield held
+        """A transaction: committed at the end, rolled back on any exception. Never held across a provider call.
+
+        Raises DatabaseUnavailable, and from its COMMIT on CommitUnknown, of a transaction that only read as well: here
+        nobody knows which it was. What only reads needs no transaction, and takes a `connection`.
+        """
+        committing = False
+        try:
+            async with self.connection(patient=patient) as held, held.transaction():
+                yield held
+                # A connection that is known to be lost by now takes no COMMIT any more: its server rolls back.
+                committing = not _lost(held)
+        except DatabaseBusy:
+            raise  # the server's own answer to a COMMIT, too: it rolled back
+        except (DatabaseUnavailable, OSError) as fault:
+            if not committing:
+                raise
+            raise CommitUnknown(f"{fault or type(fault).__name__}, and whether it committed is unknown") from fault
 
     async def decided(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do `work` in a transaction, and once more in a new one when it stood in another's way; patiently.
 
-        `work` may be called up to TRIES times, so it changes nothing but through its connection, and calls nobody.
-        Raises DatabaseUnavailable.
+        `work` may be called up to TRIES times, so it changes nothing but through its connection, and calls nobody. It is
+        repeated only where the server itself said that it rolled back (DatabaseBusy). After a COMMIT that may have happened it
+        never is: a claim would be made a second time, or be refused by its own unique reference as if it were another's, and
+        an amount would count twice. Who then asks again with the same reference finds what is there, or makes it.
+        Raises DatabaseUnavailable, CommitUnknown.
         """
         for left in reversed(range(TRIES)):
             try:
@@ -182,6 +206,13 @@ async def _acquired(pool: asyncpg.Pool, seconds: float) -> Connection:
         raise DatabaseUnavailable(str(fault)) from fault
 
 
+def _lost(held: Connection) -> bool:
+    try:
+        return bool(held.is_closed())
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken back a connection that died in our hands, and answers nothing for it
+
+
 @asynccontextmanager
 async def _held(pool: asyncpg.Pool, held: Connection) -> AsyncIterator[None]:
     """Give a connection back, and say in our own words when it was the database that failed."""
@@ -195,10 +226,11 @@ async def _held(pool: asyncpg.Pool, held: Connection) -> AsyncIterator[None]:
     ) as fault:  # fmt: skip
         raise DatabaseUnavailable("the database went away") from fault
     except TimeoutError as fault:
-        held.terminate()  # what it may still be doing is of no use to anybody, and the next one must not wait for it
+        if not _lost(held):
+            held.terminate()  # what it may still be doing is of no use to anybody, and the next one must not wait for it
         raise DatabaseUnavailable("the database does not answer") from fault
     except asyncpg.InterfaceError as fault:
-        if held.is_closed():
+        if _lost(held):
             raise DatabaseUnavailable("the database went away") from fault
         raise
     finally:
