@@ -12,10 +12,11 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 from docs.evidence import Evidence, Seen, disproved, seen
 
-from paymux.connectors.facts import Capabilities, CodeFacts, EventKind, Idempotent, ProviderFacts
+from paymux.connectors.facts import Capabilities, CodeFacts, EventKind, Moving, ProviderFacts
 from paymux.connectors.registry import all_providers
 from paymux.money import plain
 from paymux.platform.settings import Settings, default_of
@@ -224,15 +225,31 @@ def _works(evidence: Evidence) -> list[str]:
     no += [f"{MEANING[name]}: held back, for {why}" for name, why in facts.held_back.items()]
     if no:
         lines += ["\nRefused with `not_supported`, before anything is sent:\n", *(f"- {what}" for what in no)]
-    safe = [name for name in Idempotent.model_fields if getattr(facts.idempotent, name)]
+    safe = [kind for kind in ("create", *get_args(Moving)) if facts.idempotent.has(kind)]
     if safe:
-        lines += [f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}."]
+        lines += [
+            f"\nRepeated with its key, this moves nothing twice at the provider: {_words(safe)}.{_for_how_long(facts)}"
+        ]
     else:
         lines += [
             "\nNo source says that a repeated call moves nothing twice at the provider: one that moves money is never repeated"
             " once it may have arrived."
         ]
     return [*lines, ""]
+
+
+def _for_how_long(facts: ProviderFacts) -> str:
+    """What is repeated only while the provider surely knows the key, because it can't be asked for."""
+    safe = facts.idempotent
+    hours = {
+        kind: safe.life(kind).total_seconds() / 3600
+        for kind in get_args(Moving)
+        if safe.has(kind) and not getattr(facts.readable, kind) and kind not in safe.once
+    }
+    if not hours:
+        return ""
+    told = ", ".join(f"{kind.replace('_', ' ')} for {kept:g} h" for kind, kept in hours.items())
+    return f" What can't be asked for is repeated only for a time, and then left to a person: {told}."
 
 
 def _but(facts: ProviderFacts, doing: list[str]) -> str:

@@ -40,6 +40,9 @@ async def installation(
         till.kind(parent, "blindtill", able=f"status deferred_capture {PARTS} {MOVES}"),
         # repeats are safe, nothing can be read
         till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, tells="header"),
+        # the same, and it refunds once whatever the key
+        till.kind(parent, "naturaltill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, once="refund",
+                  tells="header"),
         # readable, but a repeat moves twice
         till.kind(parent, "readtill", able=f"status deferred_capture {PARTS} {MOVES}", readable=moves, lists="moves",
                   tells="header"),

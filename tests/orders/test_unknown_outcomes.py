@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from paymux.orders import calls, store
 from paymux.orders.core import Core
-from paymux.orders.model import Kind
+from paymux.orders.model import Initiator, Kind
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt, Till
@@ -199,6 +200,71 @@ async def test_a_capture_that_never_left_is_called_for_the_first_time_later_and_
     await eventually(broke)
     assert (await merchant.status(reference))["status"] == "ERROR"
     assert tills["AFTERTILL"].count("capture", reference) == 1
+
+
+async def _unanswered_refund(installation: Installation, other_process: Core, reference: str, wait: int) -> str:
+    """A refund of 60 that got no answer, so many seconds ago."""
+    async with installation.database.transaction() as tx:
+        order_id = await tx.fetchval("SELECT id FROM orders WHERE reference = $1", reference)
+        order = await store.lock_order(tx, order_id)
+        op = await store.claim(
+            tx, order, Kind.REFUND, installation.clock.now(), reference="R-1", amount=Decimal(60),
+            initiator=Initiator.MERCHANT, holder="proc_dead", lease=-3600,
+        )  # fmt: skip
+    assert op is not None
+    await calls.run_operation(other_process, op.id)
+    async with installation.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE operations SET called_at = called_at - $2::interval WHERE id = $1", op.id, timedelta(seconds=wait)
+        )
+    return op.id
+
+
+@pytest.mark.parametrize(
+    ("fault", "wait", "status", "moved"),
+    [
+        ("error_after", 3_500, "SUCCESSFUL", [Decimal(60)]),
+        ("error_before", 3_500, "SUCCESSFUL", [Decimal(60)]),
+        ("error_after", 3_601, "PENDING", [Decimal(60)]),
+        ("error_before", 3_601, "PENDING", []),
+    ],
+)
+async def test_what_can_only_be_repeated_is_repeated_while_the_provider_surely_knows_its_key(
+    fault: str, wait: int, status: str, moved: list[Decimal],
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, other_process: Core,
+) -> None:  # fmt: skip
+    """A key that the provider has forgotten makes a repeat another refund."""
+    reference = await paid(merchant, shopper, "ONCETILL")
+    await installation.fault("oncetill", "events", "no_event", reference, times=100)
+    await installation.fault("oncetill", "refund", fault, reference)
+    await calls.run_operation(other_process, await _unanswered_refund(installation, other_process, reference, wait))
+    details = await merchant.details(reference)
+    [row] = details["refunds"]
+    assert (row["status"], row["needsReview"]) == (status, status == "PENDING")
+    assert [amount for kind, amount in installation.ledger(reference) if kind == "refund"] == moved
+    if status == "PENDING":
+        assert details["needsReview"] == "nobody knows whether the refund R-1 happened: ask the provider"
+        assert (await merchant.refunds(reference, "41", "R-2")).body["code"] == "over_refund", "its amount is blocked"
+        before = tills["ONCETILL"].count("refund", reference)
+        await installation.advance(86_400)
+        await installation.quiet()
+        assert tills["ONCETILL"].count("refund", reference) == before
+
+
+@pytest.mark.parametrize(("wait", "status"), [(3_500, "FAILED"), (3_601, "PENDING")])
+async def test_the_no_of_a_provider_that_may_have_forgotten_the_key_is_not_the_first_calls_no(
+    wait: int, status: str, installation: Installation, merchant: Merchant, shopper: Shopper, other_process: Core,
+    refusing: Callable[[str, str], None],
+) -> None:  # fmt: skip
+    """It refunds once whatever the key, so it may be asked late; but then "no" may mean "done already"."""
+    reference = await paid(merchant, shopper, "NATURALTILL")
+    await installation.fault("naturaltill", "events", "no_event", reference, times=100)
+    await installation.fault("naturaltill", "refund", "error_before", reference)
+    operation_id = await _unanswered_refund(installation, other_process, reference, wait)
+    refusing("NATURALTILL", "refund")
+    await calls.run_operation(other_process, operation_id)
+    [row] = (await merchant.details(reference))["refunds"]
+    assert (row["status"], row["needsReview"]) == (status, status == "PENDING")
 
 
 async def _left_by_the_dead(installation: Installation, reference: str, name: str, amount: Decimal) -> str:

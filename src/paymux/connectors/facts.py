@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -124,8 +124,13 @@ _BUILT_ON = {
 """What goes with what a code lacks: no authorisation stays open where nothing is captured later."""
 
 
+KEY_LIFE = timedelta(hours=1)
+"""How long a provider is trusted to know a key again where no source says how long it keeps one."""
+Moving = Literal["confirm", "capture", "void", "refund", "charge_token"]
+
+
 class Idempotent(_Facts):
-    """Per operation: true where a repeat with its first key moves nothing twice at the provider."""
+    """Per operation: true where a repeat with its first key moves nothing twice, for as long as the provider keeps the key."""
 
     create: bool = False
     confirm: bool = False
@@ -133,6 +138,31 @@ class Idempotent(_Facts):
     void: bool = False
     refund: bool = False
     charge_token: bool = False
+    kept: dict[Moving, int] = Field(
+        {},
+        description="For how many seconds the provider keeps a key, by operation. An hour counts where no source tells.",
+    )
+    once: tuple[Moving, ...] = Field(
+        (),
+        description="What the provider does once for a checkout, whatever the key: a repeat moves nothing twice, but its no"
+        " may come from the first call's yes.",
+    )
+
+    def life(self, kind: str) -> timedelta:
+        """For how long a repeat counts as the same call."""
+        return next((timedelta(seconds=told) for name, told in self.kept.items() if name == kind), KEY_LIFE)
+
+    def remembers(self, kind: str, age: timedelta) -> bool:
+        """Whether the provider still knows a key that it saw so long ago: the answer to a repeat is that to the first call."""
+        return self.has(kind) and age < self.life(kind)
+
+    def bears(self, kind: str, age: timedelta) -> bool:
+        """Whether a repeat with a key that it saw so long ago moves nothing twice."""
+        return self.remembers(kind, age) or (self.has(kind) and kind in self.once)
+
+    def has(self, kind: str) -> bool:
+        """Whether the operation is declared idempotent."""
+        return bool(getattr(self, kind, False))
 
 
 class Readable(_Facts):
@@ -143,6 +173,11 @@ class Readable(_Facts):
     void: bool = False
     refund: bool = False
     charge_token: bool = False
+    parts: bool = Field(True, description="A capture, void or refund of a part shows, too.")
+
+    def shows(self, kind: str, *, whole: bool) -> bool:
+        """Whether an operation that happened is surely seen when it is asked for."""
+        return bool(getattr(self, kind, False)) and (self.parts or whole)
 
 
 class Times(_Facts):

@@ -205,17 +205,23 @@ async def _send_move(taken: _Taken) -> c.MoveResult:
 
 
 async def _ask(core: Core, taken: _Taken) -> settling.Settle:
-    """A call may have left and nobody knows: ask; repeat only what is declared idempotent (U1)."""
+    """A call may have left and nobody knows: ask; repeat only what is declared idempotent (U1).
+
+    What can't be asked for is repeated only while the provider knows our key: after that it would be another call.
+    """
     op, able, facts = taken.op, taken.connector.facts.capabilities, taken.connector.facts
     if op.kind is Kind.CREATE:
         # No money moves at create and nobody holds its URL: try it again (U2).
         return await _again(core, taken, fresh=not facts.idempotent.create)
-    repeat = getattr(facts.idempotent, str(op.kind)) and op.provider_id is None
+    kind, readable = str(op.kind), bool(getattr(facts.readable, str(op.kind)))
+    repeat = facts.idempotent.has(kind) and op.provider_id is None
+    if repeat and not facts.readable.shows(kind, whole=op.amount == taken.order.amount):
+        repeat = facts.idempotent.bears(kind, op.key_age(core.clock.now()))
     try:
         if op.kind is Kind.CONFIRM and op.provider_id is None and able.recover_confirm:
             found = await taken.connector.recover_confirm(opening.checkout_of(taken.order), op.key)
             return settling.reported(op, found) if found is not None else await _again(core, taken, fresh=True)
-        if getattr(facts.readable, str(op.kind)):
+        if readable:
             read = await _read(core, taken)
             if read is not None:
                 return read
@@ -231,7 +237,9 @@ async def _ask(core: Core, taken: _Taken) -> settling.Settle:
     except Exception as fault:  # a connector's own mistake in reading an answer
         log.exception("connector.failed", connector=taken.order.connector, kind=f"ask:{op.kind}")
         return settling.unknown(op, type(fault).__name__)
-    return await _again(core, taken, fresh=False) if repeat else settling.unknown(op, "not seen yet")
+    if repeat:
+        return await _again(core, taken, fresh=False)
+    return settling.unknown(op, "not seen yet") if readable or op.provider_id is not None else settling.forgotten(op)
 
 
 async def _read(core: Core, taken: _Taken) -> settling.Settle | None:
@@ -268,5 +276,6 @@ async def _again(core: Core, taken: _Taken, *, fresh: bool) -> settling.Settle:
         if not op.pending or op.holder != taken.op.holder:
             return settling.left_alone
         await store.renew_lease(tx, op.id, op.holder or "", core.settings.lease)
-        op = await store.update_operation(tx, op, now, key=key, calls=op.calls + 1)
+        called = now if fresh else op.called_at
+        op = await store.update_operation(tx, op, now, key=key, calls=op.calls + 1, called_at=called)
     return await _call(core, replace(taken, op=op, again=True))

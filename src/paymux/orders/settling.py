@@ -123,9 +123,24 @@ def refused(op: Operation, no: c.Refused) -> Settle:
             )  # fmt: skip
             await _wait(desk, current, no.reason)
             return
+        if current.calls > 1 and _forgotten(desk, current) and not _recovered(desk, op):
+            # The provider no longer knows our key, so it may be the first try that makes it refuse; nothing can tell.
+            await _for_a_person(desk, current)
+            return
         await _refused(desk, current, no.code or "provider_refused", no.reason)
 
     return settle
+
+
+def _forgotten(desk: Deciding, op: Operation) -> bool:
+    """Whether an operation's outcome was to be learnt by repeating it, and the provider may have forgotten its key since."""
+    facts, kind = desk.facts, str(op.kind)
+    return (
+        op.kind is not Kind.CREATE
+        and facts.idempotent.has(kind)
+        and not getattr(facts.readable, kind, False)
+        and not facts.idempotent.remembers(kind, op.key_age(desk.now))
+    )
 
 
 def _recovered(desk: Deciding, op: Operation) -> bool:
@@ -191,8 +206,20 @@ def unknown(op: Operation, reason: str) -> Settle:
     return settle
 
 
+def forgotten(op: Operation) -> Settle:
+    """It could only be repeated, and the provider may have forgotten its key since: a repeat might move money again."""
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if current.pending:
+            await desk.outcome("pending")
+            await _for_a_person(desk, current)
+
+    return settle
+
+
 async def _for_a_person(desk: Deciding, op: Operation) -> None:
-    """Neither idempotent nor readable: it stays PENDING, its amount blocked, and is listed (U1)."""
+    """Neither readable nor to be repeated: it stays PENDING, its amount blocked, and is listed (U1)."""
     await store.update_operation(desk.tx, op, desk.now, needs_review=True, holder=None)
     await store.drop_timers(desk.tx, desk.order.id, "operation", subject=op.id)
     await desk.review(unknown_reason(op))

@@ -120,6 +120,15 @@ async def test_any_other_refusal_of_a_charge_is_no_decline_of_the_shopper(script
     assert (no.value.code, no.value.reason) == ("x", "m: f bad")
 
 
+@pytest.mark.parametrize("code", [400, 402, 404])
+async def test_a_no_of_a_checkout_that_was_charged_before_is_unclear(scripted: Scripted, code: int) -> None:
+    """Zip may have forgotten the key of the charge that completed it: the no is not that charge's."""
+    scripted.says(200, {**CHECKOUT, "state": "completed"})
+    scripted.says(code, {"error": {"code": "invalid_state", "message": "The checkout is not approved"}})
+    with pytest.raises(Unclear, match="completed before"):
+        await scripted.connector.confirm(checkout(), KEY)
+
+
 async def test_a_conflict_is_unclear_and_never_a_refusal(scripted: Scripted) -> None:
     scripted.says(200, CHECKOUT)
     scripted.says(409, {"error": {"code": "conflict", "message": "m"}})

@@ -18,6 +18,7 @@ def kind(
     *,
     able: str,
     idempotent: str = "",
+    once: str = "",
     readable: str = "",
     lists: str = "totals",
     tells: str = "none",
@@ -25,7 +26,7 @@ def kind(
 ) -> Path:
     """The folder of a provider `name` with the code of the same name in capitals.
 
-    `able`, `idempotent` and `readable` name what is true, separated by blanks. `lists` says how its status tells what
+    `able`, `idempotent`, `once` and `readable` name what is true, separated by blanks. `lists` says how its status tells what
     moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: how its events are
     authenticated, `header` or `unsigned`. `more`: seconds of `[times]`.
     """
@@ -40,7 +41,7 @@ def kind(
         f"[codes.{name.upper()}]", f'title = "{name.title()}"', 'countries = ["AU"]', 'currencies = ["AUD"]',
         f'settings = {{ lists = "{lists}" }}',
         "[capabilities]", *(f"{word} = true" for word in able.split()),
-        "[idempotent]", *(f"{word} = true" for word in idempotent.split()),
+        "[idempotent]", *(f"{word} = true" for word in idempotent.split()), f"once = {once.split()}",
         "[readable]", *(f"{word} = true" for word in readable.split()),
         "[times]", *(f"{word} = {seconds}" for word, seconds in more.items()),
         "[credentials.key]", 'title = "Key"',

@@ -122,7 +122,7 @@ class Zip(Connector):
         token, failure = await self._token(checkout, key) if checkout.get_token else (None, None)
         kind, value = ("account_token", token) if token else ("checkout_id", checkout.session)
         body = requests.charge_body(checkout.total, checkout.reference, checkout.auto_capture, kind, value)
-        report = await self._charged(body, key)
+        report = await self._charged(body, key, again=told.state == "completed")
         if not isinstance(report, Paid):
             return report
         kept = ProviderToken(value=token) if token else None
@@ -154,8 +154,11 @@ class Zip(Connector):
         answer = await self._made("POST", "/refunds", body, move.key)
         return Moved(provider_id=read(answers.Refund, answer).id, raw=raw(answer))
 
-    async def _charged(self, body: Any, key: str) -> Report:
+    async def _charged(self, body: Any, key: str, *, again: bool = False) -> Report:
+        """Charge. `again`: the checkout was completed before, so a no says nothing of the charge that completed it."""
         answer = await self._answered("POST", "/charges", body, key)
+        if answer.status >= 400 and again:
+            raise Unclear(f"the checkout was completed before, and now Zip says: {refusal(answer).reason}")
         if answer.status == 402:
             no = refusal(answer)
             return Declined(reason=no.reason, code=no.code, raw=raw(answer))
