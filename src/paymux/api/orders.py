@@ -52,10 +52,10 @@ async def read(request: Request, reference: str) -> Response:
 async def details(request: Request, reference: str) -> Response:
     """An order with its history, captures, voids, refunds and next step."""
     core, order = await _found(request, reference)
-    async with core.database.transaction() as tx:
-        happened = await store.events(tx, order.id)
-        moved = await store.operations(tx, order.id)
-        due = await store.next_timer(tx, order.id)
+    async with core.database.connection() as held:
+        happened = await store.events(held, order.id)
+        moved = await store.operations(held, order.id)
+        due = await store.next_timer(held, order.id)
     url = redirect_url(core, order) if not order.status.final else None
     return answer(views.details(order, happened, moved, due, url))
 
@@ -121,9 +121,9 @@ def _asked(reference: str) -> str:
 
 
 async def _repaired(core: Core, order: Order) -> Order:
-    async with core.database.transaction() as tx:
+    async with core.database.connection() as held:
         unknown: list[Any] = [
-            op for op in await store.operations(tx, order.id)
+            op for op in await store.operations(held, order.id)
             if op.status is OperationStatus.PENDING and op.asks > 0 and not op.needs_review and op.kind is not Kind.CREATE
         ]  # fmt: skip
     if not unknown:
