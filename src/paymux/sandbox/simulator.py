@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 from yarl import URL
@@ -27,6 +27,7 @@ from paymux.sandbox.store import Case, LedgerRow, SandboxStore
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Outcome = Literal["approve", "decline", "cancel", "pending", "error"]
 OUTCOMES: tuple[Outcome, ...] = ("approve", "decline", "cancel", "pending", "error")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LABEL = "X-Paymux-Sandbox-Label"
 
 
@@ -185,11 +186,22 @@ async def json_body(request: web.Request) -> Any:
         return None
 
 
+def reachable(url: Any) -> bool:
+    """Whether a provider would take this for an address to send a browser or an event to: https, and since a sandbox may
+    be reached so, http to a loopback address."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
 def with_query(url: str, **fields: str) -> str:
     """A URL with query fields added."""
     return str(URL(url).update_query(fields))
 
 
 __all__ = [
-    "OUTCOMES", "Case", "Desk", "Handler", "Outcome", "Route", "Simulator", "json_answer", "json_body", "read_label", "with_query",
+    "OUTCOMES", "Case", "Desk", "Handler", "Outcome", "Route", "Simulator", "json_answer", "json_body", "reachable",
+    "read_label", "with_query",
 ]  # fmt: skip

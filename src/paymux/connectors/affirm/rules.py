@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from paymux.sandbox.simulator import reachable
+
 _MONEY = {"USA": "USD", "CAN": "CAD", "GBR": "GBP"}
 
 
@@ -44,8 +44,7 @@ def check_checkout(body: dict[str, Any], public_key: str, country: str) -> int:
     if merchant.get("public_api_key", public_key) != public_key:
         raise ApiError(401, "unauthorized", "The public API key is not valid.", "merchant.public_api_key")
     for name in ("user_confirmation_url", "user_cancel_url"):
-        parts = urlsplit(str(merchant.get(name) or ""))
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not reachable(merchant.get(name)):
             raise invalid(f"merchant.{name}", "must be an absolute URL")
     if merchant.get("user_confirmation_url_action", "POST") not in ("POST", "GET"):
         raise invalid("merchant.user_confirmation_url_action", "must be POST or GET")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+
+from paymux.sandbox.simulator import reachable
 
 # "We only support the local currency of each country."
 CURRENCY_OF = {
@@ -16,7 +17,6 @@ CURRENCY_OF = {
 _TYPES = {"physical", "discount", "shipping_fee", "sales_tax", "digital", "gift_card", "store_credit", "surcharge"}
 _CATEGORIES = {"DIRECT_DEBIT", "DIRECT_BANK_TRANSFER", "PAY_NOW", "PAY_LATER", "PAY_OVER_TIME", "KLARNA"}
 _ADDRESS = {"postal_code": 10, "title": 20}
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class ApiError(Exception):
@@ -175,8 +175,5 @@ def _check_urls(body: Any, *names: str) -> None:
 
 
 def _address(url: Any) -> bool:
-    """Klarna takes https only; on loopback, which it can't reach, a sandbox may say http."""
-    if not isinstance(url, str) or len(url) > 2000:
-        return False
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    """Klarna takes https only, in at most 2,000 characters."""
+    return isinstance(url, str) and len(url) <= 2000 and reachable(url)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+
+from paymux.sandbox.simulator import reachable
 
 # fmt: off
 _CURRENCIES = frozenset({
@@ -16,7 +17,6 @@ _CURRENCIES = frozenset({
 # fmt: on
 _NO_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
 _POSTAL_CODES = frozenset({"AU", "CA", "DE", "FR", "GB", "IT", "US"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MOST = Decimal("999999999999999.99")
 _NAMES = {
     400: ("INVALID_REQUEST", "Request is not well-formed, syntactically incorrect, or violates schema."),
@@ -195,8 +195,7 @@ def _check_page(context: Any, unit: Any) -> None:
 
 def check_url(url: str, field: str) -> str:
     """An address that PayPal can reach: https; in the sandbox of paymux http on loopback too. Raises ApiError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not reachable(url):
         raise ApiError(400, "INVALID_PARAMETER_SYNTAX", f"/{field}")
     return url
 

@@ -7,13 +7,11 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, with_query
+from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable, with_query
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _BACK = {"approved": "APPROVED", "denied": "DENIED", "cancelled": "CANCELLED"}
 _MOST_ON_A_PAGE = 50
 _ORDERS = "orders"
@@ -193,8 +191,7 @@ def _check(body: dict[str, Any]) -> int:
         _whole(item, "unit_price", 0)
         _whole(item, "qty", 1)
     for name in ("confirmation_url", "cancel_url"):
-        parts = urlsplit(_text(body.get("merchant"), name))
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not reachable(_text(body.get("merchant"), name)):
             raise ApiError(400, "invalid", f"merchant.{name} is not a valid URL.")
     return _whole(body, "total_amount", 1)
 

@@ -7,9 +7,9 @@ import secrets
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from paymux.sandbox.simulator import reachable
+
 _PRODUCTS = ("", "pay-in-3", "pay-in-4", "later")
 
 
@@ -50,8 +50,7 @@ def check_order(body: Any) -> Decimal:
         string(shipping, "shipping", name)
     merchant = part_of(body, "merchant")
     for name in ("redirectConfirmUrl", "redirectCancelUrl"):
-        parts = urlsplit(string(merchant, "merchant", name))
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not reachable(string(merchant, "merchant", name)):
             raise invalid("merchant", name, why="must be a valid uri")
     items = body.get("items")
     if not isinstance(items, list) or not items:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from paymux.sandbox.simulator import reachable
+
 _ADDRESS = ("AddressLine1", "City", "Country", "Zip")
 _STRATEGIES = frozenset(
     {"FutureInstallmentsFirst", "FutureInstallmentsLast", "FutureInstallmentsNotAllowed", "ReduceFromLastInstallment"}
@@ -60,8 +60,7 @@ def check_plan(body: Any) -> tuple[Decimal, str]:
 
 def check_address(url: str) -> None:
     """An address that Splitit sends a browser or an event to. Raises ApiError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not reachable(url):
         raise ApiError(400, "General Error", "an absolute https address is required")
 
 

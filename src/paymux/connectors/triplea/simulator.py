@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from paymux.platform.database import to_json
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body
+from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable
 
 _TEN_YEARS = 315_360_000
 _FORM_LIFE = 3599
@@ -24,7 +23,6 @@ _CURRENCIES = frozenset(
     {"USD", "SGD", "EUR", "MYR", "PHP", "IDR", "THB", "VND", "KRW", "TWD", "HKD", "GBP", "JPY", "AUD", "NZD", "CAD",
      "CHF", "NOK", "SEK"}
 )  # fmt: skip
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Call = Callable[[web.Request, Any], Awaitable[web.Response]]
 
@@ -178,8 +176,7 @@ class TripleASimulator(Simulator):
         if not body.get("payer_id") or not (body.get("payer_email") or body.get("payer_phone")):
             raise No(400, "bad_request", "payer_id and payer_email or payer_phone are required")
         for name in ("success_url", "cancel_url"):
-            parts = urlsplit(str(body.get(name)))
-            if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            if not reachable(body.get(name)):
                 raise No(400, "bad_request", f"{name} is not a URL")
         return amount
 
