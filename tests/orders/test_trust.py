@@ -389,3 +389,21 @@ async def test_a_movement_told_twice_in_two_forms_counts_once(
 
     await eventually(heard)
     assert (await merchant.details(reference))["capturedAmount"] == "60"
+
+
+async def test_a_give_back_that_was_refused_is_listed_and_not_tried_at_every_look(
+    installation: Installation, merchant: Merchant, tills: Till, refusing: Callable[[str, str], None]
+) -> None:
+    """A cancelled order was paid all the same, and the provider refuses to give the money back."""
+    refusing("BLINDTILL", "refund")
+    reference = (await merchant.creates("BLINDTILL", cancellationTimeout=600))["orderReference"]
+    await merchant.post(f"/orders/{reference}/cancel", {})
+    till = tills["BLINDTILL"]
+    till.pay(till.of(reference))
+    for _ in range(5):
+        await installation.advance(601)
+        await installation.quiet()
+    details = await merchant.details(reference)
+    assert [row["status"] for row in details["refunds"]] == ["FAILED"]
+    assert "refused" in details["needsReview"]
+    assert len(installation.inbox.events(reference, "REFUND_CALLBACK")) == 1

@@ -236,17 +236,22 @@ class Deciding:
             return  # a void there takes all that is not captured: it waits until the capture is settled
         number = len(await self.operations(Kind.VOID, Kind.REFUND)) + 1
         voidable = order.open - await self.pending_amount(Kind.CAPTURE, Kind.VOID)
-        if voidable > 0:
+        if voidable > 0 and not await self._refused_before(Kind.VOID, voidable):
             if able.void:
                 await self.claim_system(Kind.VOID, voidable, f"give-back-{number}")
             else:
                 await self.review("money is authorised on an order that failed, and the provider has no void")
         refundable = order.captured - order.refunded - await self.pending_amount(Kind.REFUND)
-        if refundable > 0:
+        if refundable > 0 and not await self._refused_before(Kind.REFUND, refundable):
             if able.refund:
                 await self.claim_system(Kind.REFUND, refundable, f"give-back-{number}r")
             else:
                 await self.review("money was paid on an order that failed, and the provider has no refund")
+
+    async def _refused_before(self, kind: Kind, amount: Decimal) -> bool:
+        """Whether the provider said no when we tried to give back just this: a person has it, and no later look tries again."""
+        ours = [op for op in await self.operations(kind) if op.initiator is Initiator.SYSTEM]
+        return bool(ours) and ours[-1].status is OperationStatus.FAILED and ours[-1].amount == amount
 
     async def succeeded(self, op: Operation, provider_id: str | None) -> None:
         """An operation is done: count it, tell it, and do what follows. Again: nothing but its id, if that is news."""
