@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -40,27 +41,43 @@ CREATE_TRIES = 3
 
 
 async def run_timer(core: Core, payload: str) -> None:
-    """Do what is due for an order. Payload: `order id|what|subject|when`. Not due any more, or at another time: nothing."""
+    """Do what is due for an order. Payload: `order id|what|subject|when`. Not due any more, or at another time: nothing.
+
+    Raises NotYet where its provider has all the places of jobs that it gets: then nothing was touched.
+    """
     order_id, what, subject, *when = payload.split("|")  # an earlier version's jobs name no time
+    with ExitStack() as place:
+        if (order := await _taken_up(core, order_id, what, subject, when, place)) is None:
+            return
+        if what == "operation":
+            await _operation(core, order_id, subject)
+        else:
+            await _HANDLERS[what](core, order)
+
+
+async def _taken_up(
+    core: Core, order_id: str, what: str, subject: str, when: list[str], place: ExitStack
+) -> Order | None:
+    """The order whose timer is due, with a place among the jobs where its provider is called; None: nothing to do."""
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         # Under the order's lock: a decision that drops this timer right now must not find it set again afterwards.
         order = await store.lock_order(tx, order_id)
         due = await store.timer_due(tx, order_id, what, subject)
         if due is None or (when and due != datetime.fromisoformat(when[0])):
-            return  # whoever moved it has enqueued a job of its own
+            return None  # whoever moved it has enqueued a job of its own
         if due > now:
             await store.wake(tx, order_id, {(what, subject): due}, now)
-            return
+            return None
         if what == "poll" and await _deadline_is_due(tx, order, now):
             await store.set_timer(tx, order_id, "poll", now + FIRST_POLL, now)
-            return
+            return None
+        if what != "expiry_notice":
+            # Before anything is written: whoever finds no place comes again as if he had not been here.
+            place.enter_context(core.place_for(order))
         # Should we die at it, it comes again.
         await store.set_timer(tx, order_id, what, now + timedelta(seconds=core.settings.lease + 2), now, subject)
-    if what == "operation":
-        await _operation(core, order_id, subject)
-    else:
-        await _HANDLERS[what](core, order)
+    return order
 
 
 async def _operation(core: Core, order_id: str, operation_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from paymux.accounts import service as accounts
@@ -19,6 +20,7 @@ from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
 from paymux.platform.identifiers import new_id
 from paymux.platform.settings import Settings
+from paymux.platform.shares import JobPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,17 @@ class Core:
     holder: str = field(default_factory=lambda: new_id("proc"))
     calls: CallJournal = field(default_factory=CallJournal)
     """The calls to providers that the next decision on their order writes."""
+    places: JobPlaces = field(init=False)
+    """The places of this process's jobs, of which no provider that hangs gets all."""
+
+    def __post_init__(self) -> None:
+        places = JobPlaces(self.settings.job_concurrency, self.settings.provider_calls)
+        object.__setattr__(self, "places", places)
+
+    def place_for(self, order: Order) -> AbstractContextManager[None]:
+        """A job's place to call an order's provider. Raises NotYet, and then nothing may have been begun."""
+        own = "endpoint" in facts_of(order).credentials  # every merchant's is another server
+        return self.places.place(f"{order.connector} of {order.merchant_id}" if own else order.connector)
 
     async def account(self, tx: Connection, order: Order) -> ProviderAccount:
         """An order's own provider account."""

@@ -5,6 +5,9 @@
 
 A page that was cut short is done again; a page that has been done already is not. Nothing is repaired by it: what it finds
 is logged, counted by /readyz?verbose and listed by `paymux review differences`.
+
+Every day asks for the orders of the last 30 days, and for a part of the older ones, so that each of these is asked for once
+a week until it is 400 days old: providers let a merchant refund for months, and the event of that may be lost.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import structlog
 from paymux.connectors.registry import UnknownCode, provider_of
 from paymux.orders import reconciliation, reconciliation_store
 from paymux.orders.core import Core
+from paymux.orders.model import Order
 from paymux.orders.reconciliation import Asked, Pace
 from paymux.platform import jobs
 from paymux.platform.database import Connection
@@ -24,6 +28,13 @@ log = structlog.get_logger()
 JOB = "reconcile"
 AT = time(3, tzinfo=UTC)
 LOOKS_BACK = timedelta(days=30)
+"""Younger orders are asked for every day."""
+LOOKS_FAR_BACK = timedelta(days=400)
+"""Younger ones than that are asked for every week."""
+_PARTS = 7
+_PART = (LOOKS_FAR_BACK - LOOKS_BACK) / _PARTS
+_OVERLAP = timedelta(days=8)
+"""So far a part reaches into the next one, for orders grow older meanwhile: a week, and a day for runs that begin late."""
 SETTLED = timedelta(hours=1)
 """Orders younger than this are still being paid, and asked about anyway."""
 SILENT = 3
@@ -51,7 +62,8 @@ async def run(core: Core, payload: str) -> None:
     """Begin a day, or do a page: the job `reconcile`."""
     day, *rest = payload.split("|")
     if rest:
-        await _page(core, date.fromisoformat(day), rest[0], int(rest[1]))
+        with core.places.place(rest[0]):
+            await _page(core, date.fromisoformat(day), rest[0], int(rest[1]))
     else:
         await _begin(core, date.fromisoformat(day))
 
@@ -64,9 +76,19 @@ async def _begin(core: Core, day: date) -> None:
         if slow := await reconciliation_store.supersede(tx, day, now):
             log.warning("reconciliation.not_finished", runs=slow, before=day.isoformat())
         for connector in sorted(await _connectors(tx)):
-            await reconciliation_store.begin_run(tx, day, connector, now - LOOKS_BACK, now - SETTLED, now)
+            until = now - SETTLED
+            await reconciliation_store.begin_run(tx, day, connector, spans(day, until)[0][0], until, now)
             await jobs.enqueue(tx, JOB, f"{day}|{connector}|0")
         await _plan(tx, now)
+
+
+def spans(day: date, until: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+    """From when until when the orders were created that a day's runs ask for: the day's part of the older ones, then the
+    younger ones that every day asks for. `until`: where the latter end."""
+    recent = until + SETTLED - LOOKS_BACK
+    youngest = recent - day.toordinal() % _PARTS * _PART
+    oldest = max(youngest - _PART - _OVERLAP, recent + LOOKS_BACK - LOOKS_FAR_BACK)
+    return (oldest, youngest), (recent, until)
 
 
 async def _connectors(tx: Connection) -> set[str]:
@@ -87,8 +109,9 @@ async def _page(core: Core, day: date, connector: str, page: int) -> None:
         row = await reconciliation_store.run(tx, day, connector)
     if row is None or row["state"] != "running" or row["page"] != page:
         return
-    asked = Asked(connector, row["since"], row["until"])
-    orders = await reconciliation.page_of(core, asked, row["after_order"])
+    orders: list[Order] = []
+    for since, until in spans(day, row["until"]):
+        orders = orders or await reconciliation.page_of(core, Asked(connector, since, until), row["after_order"])
     pace, differing, unanswered, silent, after = Pace(), 0, 0, 0, row["after_order"]
     for order in orders:
         await pace.wait()

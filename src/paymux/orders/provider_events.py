@@ -115,7 +115,8 @@ async def run_event(core: Core, payload: str) -> None:
     """Decide on a stored event: the job behind `receive`.
 
     `payload` is the event's number; with `|early` behind it, it is tried once more because an order was decided, beside
-    the tries that go on every minute; with `|again`, because it came once more in the same words.
+    the tries that go on every minute; with `|again`, because it came once more in the same words. Raises NotYet where
+    its provider has to be called, and has all the places of jobs that it gets: what it says itself was decided on.
     """
     number, _, why = payload.partition("|")
     async with core.database.transaction() as tx:
@@ -150,14 +151,19 @@ async def run_event(core: Core, payload: str) -> None:
             return  # what it says was decided on, and it says nothing else
         said = report
         decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, said))
-        await calls.run_all(core, decision)
-    elif await clockwork.ask(core, order, "event") is None:
-        # The provider told us something and does not answer now: the poll asks soon.
-        async with core.database.transaction() as tx:
-            await store.lock_order(tx, order.id)
-            await trail.record_calls(tx, core.calls.take(order.id))
-            if facts_of(order).capabilities.status:
-                await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
+        if decision.run:
+            with core.place_for(order):
+                await calls.run_all(core, decision)
+    else:
+        with core.place_for(order):
+            told = await clockwork.ask(core, order, "event")
+        if told is None:
+            # The provider told us something and does not answer now: the poll asks soon.
+            async with core.database.transaction() as tx:
+                await store.lock_order(tx, order.id)
+                await trail.record_calls(tx, core.calls.take(order.id))
+                if facts_of(order).capabilities.status:
+                    await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:
         await event_store.settle(tx, number, "decided", order.id, None)
 

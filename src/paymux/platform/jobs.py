@@ -94,8 +94,13 @@ async def enqueue_many(
 class NotYet(Exception):
     """A job that can't be done now, by no fault of ours: it runs again later, and the log has one line and no traceback.
 
-    Its text is that line's `reason`.
+    Its text is that line's `reason`. Where it says `after` how long, that is kept to, and there is no line: a place is
+    taken, and it waits for its turn.
     """
+
+    def __init__(self, reason: str, after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 async def worker_age(tx: Connection) -> int | None:
@@ -242,7 +247,9 @@ class Worker:
             except Exception as fault:
                 delay = timedelta(seconds=min(2 ** min(job.attempts, 10), LONGEST_RETRY))
                 told = {"job": name, "attempt": job.attempts, "retry_in": delay.total_seconds()}
-                if isinstance(fault, NotYet):
+                if isinstance(fault, NotYet) and fault.after is not None:
+                    delay = fault.after
+                elif isinstance(fault, NotYet):
                     log.warning("job.put_off", **told, reason=str(fault))
                 else:
                     log.exception("job.failed", **told)
