@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from typing import Any
 import aiohttp
 import psutil
 import simplejson
+
+from bench.installation import free_port
 
 PIECES = ("serve", "worker", "sandbox", "postgres")
 CRASH_POINTS = ("claimed", "called", "decided", "delivered")
@@ -47,14 +48,6 @@ class Movement:
     kind: str
     amount: Decimal
     at: datetime
-
-
-def free_port() -> int:
-    """A port that is free on loopback right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Installation:
