@@ -11,7 +11,7 @@ import simplejson
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bench.torture.installation import free_port
+from bench.installation import free_port
 
 SECRET = "whsec_ZGVtby13ZWJob29rLXNlY3JldA=="  # noqa: S105  (the demo merchant's, known to everybody)
 MOODS = ("healthy", "slow", "failing", "closing")
