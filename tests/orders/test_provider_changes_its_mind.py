@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from typing import Any
+
+import pytest
 
 from paymux.connectors import contract as c
 from paymux.orders import reports
@@ -102,3 +105,118 @@ async def test_an_authorisation_that_the_provider_denies_later_is_listed_before_
     till.tell(case)
     await installation.quiet()
     assert len(installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")) == 1
+
+
+_OF_A_PAYMENT = "the provider reports {} after a payment"
+
+
+async def told_of(tills: Till, code: str, reference: str, word: str) -> None:
+    """The provider calls the order's checkout this, and tells so by an event."""
+    case = tills[code].of(reference)
+    case.status = word
+    tills[code].save(case)
+    tills[code].tell(case)
+
+
+def reviews(installation: Installation, reference: str) -> list[str]:
+    """What the merchant has been told to look at."""
+    told = installation.inbox.events(reference, "ORDER_NEEDS_REVIEW")
+    return [event["data"]["needsReview"] for event in told]
+
+
+@pytest.mark.parametrize(
+    ("word", "called"),
+    [("cancelled", "cancelled"), ("declined", "declined"), ("expired", "expired"), ("failed", "broken")],
+)
+async def test_money_that_the_provider_denies_after_the_sale_is_listed_once(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually, word: str,
+    called: str,
+) -> None:  # fmt: skip
+    reference = await paid(merchant, shopper, "SALESTILL")
+    await installation.quiet()
+    await told_of(tills, "SALESTILL", reference, word)
+
+    async def listed() -> list[str]:
+        return reviews(installation, reference)
+
+    assert await eventually(listed) == [_OF_A_PAYMENT.format(called)]
+    status = await merchant.status(reference)
+    assert (status["status"], status["captureStatus"]) == ("SUCCESSFUL", "CAPTURED")
+    await told_of(tills, "SALESTILL", reference, word)
+    await installation.quiet()
+    assert len(reviews(installation, reference)) == 1
+
+
+async def test_what_is_left_of_a_payment_after_a_partial_refund_can_not_be_denied_in_silence(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually
+) -> None:
+    reference = await paid(merchant, shopper, "SALESTILL")
+    assert (await merchant.refunds(reference, "60", "R-1")).status == 201
+    await installation.quiet()
+    await told_of(tills, "SALESTILL", reference, "cancelled")
+
+    async def listed() -> list[str]:
+        return reviews(installation, reference)
+
+    assert await eventually(listed) == [_OF_A_PAYMENT.format("cancelled")]
+
+
+@pytest.mark.parametrize("move", ["refund", "void"])
+async def test_a_payment_that_was_given_back_whole_may_be_called_cancelled(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, move: str
+) -> None:
+    """Some have no other word for it: nobody has to look."""
+    reference = await paid(merchant, shopper, "SALESTILL", autoCapture=move == "refund")
+    give_back = merchant.refunds if move == "refund" else merchant.voids
+    assert (await give_back(reference, "100", "B-1")).status == 201
+    await installation.quiet()
+    await told_of(tills, "SALESTILL", reference, "cancelled")
+    await installation.quiet()
+    assert reviews(installation, reference) == []
+
+
+async def test_a_refund_on_its_way_is_no_money_that_is_denied(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    """It was made, its answer was lost, and the provider calls the payment cancelled before we have asked."""
+    reference = await paid(merchant, shopper, "BLINDTILL")
+    await installation.fault("blindtill", "refund", "timeout_before", reference)
+    assert (await merchant.refunds(reference, "100", "R-1")).body["refundStatus"] == "PENDING"
+    before = reviews(installation, reference)
+    await reported(installation, reference, c.Cancelled(), "poll")
+    await installation.quiet()
+    assert _OF_A_PAYMENT.format("cancelled") not in [*before, *reviews(installation, reference)]
+
+
+@pytest.mark.parametrize("source", ["event", "return"])
+async def test_an_old_refusal_that_comes_after_the_payment_is_asked_about_first(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually, source: str
+) -> None:
+    """The event of a try that failed was held up, or the shopper opened his first return once more."""
+    reference = await paid(merchant, shopper, "SALESTILL")
+    await installation.quiet()
+    before = tills["SALESTILL"].count("status", reference)
+    await reported(installation, reference, c.Declined(reason="the first card"), source)
+
+    async def asked() -> bool:
+        return bool(tills["SALESTILL"].count("status", reference) > before)
+
+    await eventually(asked)
+    await installation.quiet()
+    assert reviews(installation, reference) == []
+
+
+async def test_who_can_not_be_asked_is_believed(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    reference = await paid(merchant, shopper, "ONCETILL")
+    await reported(installation, reference, c.Cancelled(), "event")
+    details = await merchant.details(reference)
+    assert details["needsReview"] == _OF_A_PAYMENT.format("cancelled")
+
+
+async def reported(installation: Installation, reference: str, report: Any, source: str) -> None:
+    """Decide on what the provider is supposed to have said."""
+    async with installation.database.connection() as held:
+        id = await held.fetchval("SELECT id FROM orders WHERE reference = $1", reference)
+    await deciding(installation.core, id, source, partial(reports.apply_report, report=report))

@@ -137,6 +137,41 @@ async def test_money_that_the_provider_knows_nothing_of_is_listed_and_repairs_no
     assert shown((await compared(installation, "READTILL", reference))[reference]) == [("payment", "100", "declined")]
 
 
+@pytest.mark.parametrize("word", ["open", "cancelled"])
+@pytest.mark.parametrize(
+    ("refunded", "held"), [("100", []), ("40", ["60"])], ids=["all was given back", "a part was given back"]
+)
+async def test_whom_everything_was_given_back_may_call_it_otherwise_than_paid(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, word: str, refunded: str,
+    held: list[str],
+) -> None:  # fmt: skip
+    """Aplazo and PayJustNow have a word of their own for what was refunded whole, and it is none of a payment."""
+    reference = await paid(merchant, shopper, "READTILL")
+    assert (await merchant.refunds(reference, refunded, "R-1")).body["refundStatus"] == "SUCCESSFUL"
+    case = case_of(installation, reference)
+    case.status = word
+    tills["READTILL"].save(case)
+
+    found = (await compared(installation, "READTILL", reference))[reference]
+
+    said = {"open": "pending"}.get(word, word)
+    assert (found.answered, shown(found)) == (True, [("payment", amount, said) for amount in held])
+
+
+async def test_a_refund_in_flight_explains_a_payment_that_is_called_otherwise(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till
+) -> None:
+    reference = await paid(merchant, shopper, "READTILL")
+    await installation.fault("READTILL", "refund", "timeout_after", reference)
+    await installation.fault("READTILL", "events", "no_event", reference)
+    assert (await merchant.refunds(reference, "100", "R-1")).body["refundStatus"] == "PENDING"
+    case = case_of(installation, reference)
+    case.status = "cancelled"
+    tills["READTILL"].save(case)
+
+    assert shown((await compared(installation, "READTILL", reference))[reference]) == []
+
+
 async def test_a_provider_that_does_not_answer_is_no_difference(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:

@@ -45,6 +45,9 @@ def differences(
     if isinstance(said, c.Paid):
         return list(_paid(order, operations, said, apart or {}))
     held = (order.authorised or ZERO) - order.voided - order.expired
+    if not isinstance(said, c.NotThere):
+        # Whom everything was given back has a word for it that need not be one of a payment.
+        held -= order.refunded + _amount_flying(operations, Kind.REFUND, Kind.VOID)
     theirs = NOT_THERE if isinstance(said, c.NotThere) else type(said).__name__.lower()
     if held > 0:
         return [Difference("payment", plain(held), theirs)]
@@ -111,3 +114,9 @@ def _counted(order: Order, operations: Sequence[Operation], kind: Kind, *, liste
 
 def _flying(operations: Sequence[Operation], *kinds: Kind) -> bool:
     return any(op.pending and op.calls > 0 for op in operations if op.kind in kinds)
+
+
+def _amount_flying(operations: Sequence[Operation], *kinds: Kind) -> Decimal:
+    """What is on its way back, of this order's own money."""
+    flying = [op for op in operations if op.kind in kinds and op.pending and op.calls > 0 and op.currency is None]
+    return sum((op.amount or ZERO for op in flying), ZERO)

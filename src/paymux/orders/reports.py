@@ -79,8 +79,8 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
     ended = isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken)
     if order.authorised is not None:
         # Money is known; a report that denies it contradicts what the provider said before.
-        if ended and (not order.status.final or await _counted_on(desk)):
-            await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
+        if ended and (not order.status.final or await _holds_money(desk) or await _counted_on(desk)):
+            await _denied(desk, report)
         return
     if isinstance(report, c.Pending):
         await desk.outcome("pending")
@@ -106,6 +106,23 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
     if ended and desk.order.status.final:
         # The provider itself calls the checkout dead: nothing is left to watch (T3).
         await store.drop_timers(desk.tx, order.id, "watch", "cancel_checkout")
+
+
+async def _denied(desk: Deciding, report: c.Report) -> None:
+    """An end is reported of an order whose money we hold to be there: for a person (U3).
+
+    What arrives by itself may be old, such as the refusal of a try before the one that paid: where the provider can be
+    asked, his answer to that counts, and the poll brings it.
+    """
+    if desk.source in ("event", "return") and desk.facts.capabilities.status:
+        await desk.timer("poll", desk.now)
+    else:
+        await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
+
+
+async def _holds_money(desk: Deciding) -> bool:
+    """Whether captured money is there that is not on its way back to the shopper either."""
+    return desk.order.captured - desk.order.refunded > await desk.pending_amount(Kind.REFUND)
 
 
 async def _counted_on(desk: Deciding) -> bool:

@@ -29,3 +29,19 @@ async def test_an_order_with_centavos_is_declined_without_a_checkout(shop: Shop)
     assert answer.status == 422
     assert "whole amounts" in str(answer.body)
     assert (await shop.merchant.status("centavos"))["status"] == "DECLINED"
+
+
+async def test_a_payment_that_tendopay_cancels_by_itself_is_listed_for_a_person(shop: Shop) -> None:
+    """Its signed notification says CANCELED, as it does after our own refund; nothing can be asked."""
+    order = await shop.sells("TENDOPAY", "1500")
+    await order.at_provider("tamper", status="CANCELED")
+    (told,) = await order.told("ORDER_NEEDS_REVIEW")
+    assert told["needsReview"] == "the provider reports cancelled after a payment"
+    assert (await order.state(), (await order.details())["refundedAmount"]) == ("SUCCESSFUL", "0")
+
+
+async def test_the_notification_of_our_own_refund_needs_nobody(shop: Shop) -> None:
+    order = await shop.sells("TENDOPAY", "1500")
+    assert await order.refunded("1500") == "SUCCESSFUL"
+    await shop.quiet()
+    assert (await order.details())["needsReview"] is None

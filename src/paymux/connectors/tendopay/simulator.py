@@ -206,7 +206,7 @@ class TendoPaySimulator(Simulator):
     # -- the sandbox's own --------------------------------------------------------------------
 
     async def _tamper(self, request: web.Request) -> web.Response:
-        """Make the open order one of another amount, currency or reference."""
+        """Make the open order one of another amount, currency or reference; a new status is notified, too."""
         body = await json_body(request)
         case = self.case(str(body.get("id"))) if isinstance(body, dict) else None
         if case is None:
@@ -214,6 +214,9 @@ class TendoPaySimulator(Simulator):
         case.amount = Decimal(str(body.get("amount", case.amount)))
         case.currency = str(body.get("currency", case.currency))
         case.data["tp_merchant_order_id"] = str(body.get("reference", case.data["tp_merchant_order_id"]))
+        if "status" in body:
+            case.status = str(body["status"])
+            self._notify(case)
         self.save(case)
         return json_answer({"id": case.id})
 
