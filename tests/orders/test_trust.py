@@ -63,6 +63,24 @@ async def test_a_payment_that_is_not_this_orders_is_never_paid_is_listed_and_goe
     assert (again.status, again.body["code"]) == (409, "not_captured")
 
 
+async def test_a_payment_in_what_is_no_currency_is_listed_and_nothing_is_moved(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till
+) -> None:
+    opened = await merchant.creates("SALESTILL")
+    reference, till = opened["orderReference"], tills["SALESTILL"]
+    await installation.fault("salestill", "events", "no_event", reference, times=100)
+    back = await shopper.decides(opened["redirectUrl"], "approve")
+    case = till.of(reference)
+    case.currency = "  "
+    till.save(case)
+    await shopper.returns(back)
+    await installation.quiet()
+    details = await merchant.details(reference)
+    assert (details["status"], details["refunds"]) == ("PENDING", [])
+    assert "another currency" in details["needsReview"]
+    assert "is no currency" in details["needsReview"]
+
+
 async def test_another_orders_return_is_recorded_and_ignored(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from paymux.connectors import contract as c
+from paymux.money import is_currency
 from paymux.orders import store
 from paymux.orders.decide import FIRST_POLL, Deciding, refused_reason
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
@@ -175,7 +176,9 @@ async def _not_ours(desk: Deciding, paid: c.Paid, fault: str) -> None:
 
 async def _send_back(desk: Deciding, kind: Kind, amount: Decimal, currency: str) -> None:
     able = desk.facts.capabilities
-    if amount > 0 and (able.refund if kind is Kind.REFUND else able.void):
+    if amount > 0 and not is_currency(currency):
+        await desk.review(f"{amount} that are not this order's can't be given back: {currency[:9]!r} is no currency")
+    elif amount > 0 and (able.refund if kind is Kind.REFUND else able.void):
         await desk.claim_system(kind, amount, f"not-ours-{kind}", currency)
     elif amount > 0:
         await desk.review(f"{amount} {currency} that are not this order's can't be given back: there is no {kind}")
