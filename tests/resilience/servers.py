@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,23 @@ class Server:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self._process.wait(60)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """All its processes stand still: it receives, writes and confirms nothing. It may die so."""
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        postmaster.suspend()  # first, so that it starts nobody who would go on
+        still = [postmaster, *postmaster.children(recursive=True)]
+        for process in still:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in still:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def promote(self) -> None:
         """Make a standby the primary, as an operator or a failover manager does."""
