@@ -12,19 +12,15 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, with_query
+from paymux.sandbox.simulator import Case, ErrorAnswer, Outcome, Route, Simulator, json_answer, json_body, with_query
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 _TOKEN_LIFE = timedelta(days=1)
 _ENDED: dict[Outcome, str] = {"decline": "Declined", "error": "Declined", "cancel": "Abandoned"}
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """A refusal: HTTP status, the provider's error code, a message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class PartPaySimulator(Simulator):

@@ -186,6 +186,14 @@ async def json_body(request: web.Request) -> Any:
         return None
 
 
+class ErrorAnswer(Exception):
+    """A provider's answer that is an error: its HTTP status, the provider's code for it, and a sentence."""
+
+    def __init__(self, status: int, code: str | int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
 def reachable(url: Any) -> bool:
     """Whether a provider would take this for an address to send a browser or an event to: https, and since a sandbox may
     be reached so, http to a loopback address."""
@@ -202,6 +210,6 @@ def with_query(url: str, **fields: str) -> str:
 
 
 __all__ = [
-    "OUTCOMES", "Case", "Desk", "Handler", "Outcome", "Route", "Simulator", "json_answer", "json_body", "reachable",
+    "OUTCOMES", "Case", "Desk", "ErrorAnswer", "Handler", "Outcome", "Route", "Simulator", "json_answer", "json_body", "reachable",
     "read_label", "with_query",
 ]  # fmt: skip

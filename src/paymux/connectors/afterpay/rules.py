@@ -7,15 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from paymux.sandbox.simulator import ErrorAnswer
+
 _CURRENCIES = {"AUD", "NZD", "USD", "CAD", "GBP"}
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """An error answer with Afterpay's own error code."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 def check_checkout(body: Any, currency: str) -> None:

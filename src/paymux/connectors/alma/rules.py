@@ -6,6 +6,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from paymux.sandbox.simulator import ErrorAnswer
+
 _TEXTS = ("locale", "origin")
 _URLS = ("return_url", "customer_cancel_url", "failure_return_url", "ipn_callback_url")
 _COUNTS = ("installments_count", "deferred_days", "deferred_months", "expires_after")
@@ -13,12 +15,8 @@ _MONTH = int(timedelta(days=30).total_seconds())
 _LOCALES = re.compile(r"[a-z]{2}([_-][A-Z]{2})?")
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """An error answer with Alma's message; its words are the sandbox's own."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
     @property
     def body(self) -> dict[str, Any]:

@@ -16,19 +16,15 @@ from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from paymux.money import fits, is_currency, minor_units
-from paymux.sandbox.simulator import json_answer
+from paymux.sandbox.simulator import ErrorAnswer, json_answer
 
 CONTRACT = "2026-11-01"
 SECRET = "whsec_cGF5bXV4IHNhbmRib3ggZ2VuZXJpYyBwcm92aWRlcg=="  # noqa: S105 - the sandbox's public one
 TOLERANCE = 300
 
 
-class Fail(Exception):
+class Fail(ErrorAnswer):
     """An answer that is an error of the contract."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 def answer(body: Any, status: int = 200) -> web.Response:

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from paymux.sandbox.simulator import reachable
+from paymux.sandbox.simulator import ErrorAnswer, reachable
 
 # "We only support the local currency of each country."
 CURRENCY_OF = {
@@ -19,12 +19,8 @@ _CATEGORIES = {"DIRECT_DEBIT", "DIRECT_BANK_TRANSFER", "PAY_NOW", "PAY_LATER", "
 _ADDRESS = {"postal_code": 10, "title": 20}
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """An error answer with Klarna's own error code."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 def bad(field: str) -> ApiError:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 from aiohttp import web
 
 from paymux.platform.database import to_json
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, with_query
+from paymux.sandbox.simulator import Case, ErrorAnswer, Outcome, Route, Simulator, json_answer, json_body, with_query
 
 _REGIONS = ("api", "sau", "egy", "omn", "jor", "kwt", "irq", "qat", "mar", "global")
 _TWO_MINUTES = timedelta(minutes=2)
@@ -28,12 +28,8 @@ _RESULTS: dict[Outcome, tuple[str, str, str]] = {
 _STATUS = {"A": "authorised", "D": "declined", "C": "cancelled", "H": "on hold", "E": "error"}
 
 
-class Refusal(Exception):
+class Refusal(ErrorAnswer):
     """A failure: code and message under an HTTP status."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class PayTabsSimulator(Simulator):

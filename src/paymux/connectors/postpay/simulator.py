@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable, with_query
+from paymux.sandbox.simulator import (
+    Case,
+    ErrorAnswer,
+    Outcome,
+    Route,
+    Simulator,
+    json_answer,
+    json_body,
+    reachable,
+    with_query,
+)
 
 _BACK = {"approved": "APPROVED", "denied": "DENIED", "cancelled": "CANCELLED"}
 _MOST_ON_A_PAGE = 50
@@ -19,13 +29,13 @@ _ORDERS = "orders"
 Make = Callable[[web.Request, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """An error answer in Postpay's form."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"code": code, "message": message}}
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer's body."""
+        return {"error": {"code": self.code, "message": self.message}}
 
 
 class PostpaySimulator(Simulator):

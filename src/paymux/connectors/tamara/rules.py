@@ -10,17 +10,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from paymux.sandbox.simulator import ErrorAnswer
+
 _COUNTRIES = {"SA": "SAR", "AE": "AED", "BH": "BHD", "KW": "KWD", "OM": "OMR"}
 _DECIMALS = {"SAR": 2, "AED": 2, "BHD": 3, "KWD": 3, "OMR": 3}
 _PAYMENT_TYPES = ("PAY_BY_INSTALMENTS", "PAY_NOW")
 
 
-class ApiError(Exception):
+class ApiError(ErrorAnswer):
     """An error answer in Tamara's form: a message and a list of errors."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
     @property
     def body(self) -> dict[str, Any]:
