@@ -26,7 +26,7 @@ async def test_the_event_url_is_registered_at_the_provider(
     async with core.database.connection() as held:
         account = await service.account_for(held, core.keyring, demo.MERCHANT_ID, "", code)
     assert account is not None
-    url = provider_accounts.event_url(core, account)
+    url = service.event_url(core.settings, account)
 
     async def registered() -> bool:
         kept = installation.store._db.execute("SELECT body FROM notes WHERE simulator = ?", (name,)).fetchall()

@@ -169,7 +169,7 @@ def set_account(
         )  # fmt: skip
         return {
             "account": account.id, "code": account.code, "channel": account.channel, "environment": account.environment,
-            "active": account.active, "eventUrl": f"{core.settings.base_url}/provider-events/{account.event_key}",
+            "active": account.active, "eventUrl": service.event_url(core.settings, account),
         }  # fmt: skip
 
     _do(work, json)

@@ -260,6 +260,11 @@ async def account_by_id(tx: Connection, keyring: KeyRing, account_id: str) -> Pr
     return _account(keyring, await store.account_by_id(tx, account_id))
 
 
+def event_url(settings: Settings, account: ProviderAccount) -> str:
+    """Where the provider sends this account's events."""
+    return f"{settings.base_url}/provider-events/{account.event_key}"
+
+
 def connector_account(settings: Settings, account: ProviderAccount) -> Account:
     """What a connector is given: facts, credentials, and base URLs by the account's environment."""
     provider, code = provider_of(account.code)

@@ -65,7 +65,7 @@ class Core:
         if self.settings.sandbox:
             # `events` stands for the URL that a merchant enters in his provider's portal.
             label = {"merchant": order.merchant_id, "reference": order.reference, "code": order.code,
-                     "events": f"{self.settings.base_url}/provider-events/{account.event_key}"}  # fmt: skip
+                     "events": accounts.event_url(self.settings, account)}  # fmt: skip
         http = ProviderHttp(self.client, label, self.calls.recorder(account.id, order.id, operation_id))
         return provider.connector(accounts.connector_account(self.settings, account), http)
 

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
 from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Person
 from paymux.connectors.facts import ProviderFacts
@@ -57,7 +58,7 @@ def order_to_pay(core: Core, order: Order, account: ProviderAccount) -> OrderToP
         customer_present=body.customer_present, shipping_method=body.shipping_method or "",
         shipping_type=body.shipping_type or "", additional_data=body.additional_data or {},
         return_url=f"{core.settings.base_url}/return/{order.order_token}",
-        events_url=f"{core.settings.base_url}/provider-events/{account.event_key}",
+        events_url=accounts.event_url(core.settings, account),
         created_at=order.created_at, expires_at=deadline_of(order),
     )  # fmt: skip
 

@@ -27,11 +27,6 @@ def connector_of(core: Core, account: ProviderAccount) -> Connector:
     return provider.connector(accounts.connector_account(core.settings, account), http)
 
 
-def event_url(core: Core, account: ProviderAccount) -> str:
-    """Where the provider sends this account's events."""
-    return f"{core.settings.base_url}/provider-events/{account.event_key}"
-
-
 async def check(core: Core, account: ProviderAccount) -> str:
     """Prove an account's credentials by the provider's cheapest harmless call: a sentence on what was seen.
 
@@ -62,7 +57,7 @@ async def set_up_events(core: Core, account_id: str) -> None:
     try:
         connector = connector_of(core, account)
         if account.active and connector.facts.capabilities.set_up_events:
-            await connector.set_up_events(event_url(core, account))
+            await connector.set_up_events(accounts.event_url(core.settings, account))
             async with core.database.transaction() as tx:
                 await trail.record(
                     tx, "provider_account.events_set_up", account.id, merchant_id=account.merchant_id, code=account.code
