@@ -151,6 +151,10 @@ class Counter:
             (row["kind"], Decimal(row["amount"]), row["currency"]) for row in self.sandbox.store.ledger(self.reference)
         ]
 
+    def moved(self) -> list[tuple[str, str]]:
+        """What moved, as kind and amount with two decimals."""
+        return [(kind, f"{amount:.2f}") for kind, amount, _ in self.ledger()]
+
 
 @asynccontextmanager
 async def counters(store: Path, patience: float = 0.8) -> AsyncIterator[Callable[[str], Awaitable[Counter]]]:

@@ -35,9 +35,6 @@ class Shop:
         assert (await self.counter.shopper(payment.url, outcome))["pid"] == payment.id
         return await self.client.payments.fetch(payment.id)
 
-    def moved(self) -> list[tuple[str, str]]:
-        return [(kind, f"{amount:.2f}") for kind, amount, _ in self.counter.ledger()]
-
 
 @pytest.fixture
 async def shop(counter_of: Callable[[str], Any]) -> Shop:
@@ -77,7 +74,7 @@ async def test_what_the_shopper_decided_is_a_state_that_it_knows(
     paid = {PaymentState.IN_PROGRESS: [InstallmentState.PAID, *[InstallmentState.PENDING] * 2],
             PaymentState.PAID: [InstallmentState.PAID]}.get(state, [InstallmentState.PENDING] * count)  # fmt: skip
     assert [part.state for part in payment.payment_plan] == paid
-    assert shop.moved() == ([("authorize", "100.00"), ("capture", "100.00")] if outcome == "approve" else [])
+    assert shop.counter.moved() == ([("authorize", "100.00"), ("capture", "100.00")] if outcome == "approve" else [])
 
 
 async def test_it_refunds_a_part_and_then_the_rest(shop: Shop) -> None:
@@ -87,7 +84,7 @@ async def test_it_refunds_a_part_and_then_the_rest(shop: Shop) -> None:
     assert (part.state, part.amount_already_refunded) == (PaymentState.IN_PROGRESS, 4000)
     whole = await shop.client.payments.refund(sold.id, 0, full_refund=True)
     assert (whole.state, [one.amount for one in whole.refunds]) == (PaymentState.PAID, [4000, 6000])
-    assert shop.moved()[2:] == [("refund", "40.00"), ("refund", "60.00")]
+    assert shop.counter.moved()[2:] == [("refund", "40.00"), ("refund", "60.00")]
 
 
 async def test_a_refusal_is_its_own_error_with_the_message_that_alma_gave(shop: Shop) -> None:
@@ -102,4 +99,4 @@ async def test_a_refusal_is_its_own_error_with_the_message_that_alma_gave(shop: 
         with pytest.raises(RequestError) as no:
             await call
         assert (no.value.response.status_code, said in no.value.error) == (status, True), no.value.error
-    assert len(shop.moved()) == 2
+    assert len(shop.counter.moved()) == 2
