@@ -103,11 +103,11 @@ def test_a_wrong_setting_is_one_sentence(settings: dict[str, str], said: str) ->
 
 
 def test_a_key_file_is_made_once(tmp_path: Path) -> None:
-    made = CliRunner().invoke(cli.app, ["keys", "create", str(tmp_path / "keys.json")])
-    assert made.exit_code == 0
+    environment, words = environment_of(PAYMUX_HOME=str(tmp_path)), ("keys", "create", tmp_path / "keys.json")
+    assert run(environment, *words).code == 0
     kept = (tmp_path / "keys.json").read_bytes()
-    again = CliRunner().invoke(cli.app, ["keys", "create", str(tmp_path / "keys.json")])
-    assert (again.exit_code, "exists already" in again.output) == (1, True)
+    again = run(environment, *words)
+    assert (again.code, "exists already" in again.said) == (1, True)
     assert (tmp_path / "keys.json").read_bytes() == kept
 
 

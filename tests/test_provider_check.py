@@ -72,31 +72,27 @@ async def test_bad_ones_fail_with_the_provider_s_own_word(operator: Operator) ->
     assert shown["said"].endswith(".")
 
 
-async def test_a_service_of_somebody_s_is_tested_against_the_open_contract(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_service_of_somebody_s_is_tested_against_the_open_contract(operator: Operator) -> None:
     settings = operator.installation.settings
-    for name in ("home", "database_url", "sandbox_port"):
-        monkeypatch.setenv(f"PAYMUX_{name.upper()}", str(getattr(settings, name)))
-    ours = await checked("PLANPAY_AU", "", "")
+    ours = await checked(operator.installation.core, "PLANPAY_AU", "", "")
     assert ours["result"] == "passed"
     assert "speaks contract version 2026-11-01" in ours["said"]
 
     await operator.sets("PLANPAY_AU", channel="forged", secret=SECRET)
-    forged = await checked("PLANPAY_AU", demo.MERCHANT_ID, "forged")
+    forged = await checked(operator.installation.core, "PLANPAY_AU", demo.MERCHANT_ID, "forged")
     assert forged["result"] == "failed"
     assert forged["said"].startswith("While an unknown checkout must be 404 not_found: ")
 
     # A web server that is no such service: here the installation's own API.
     await operator.sets("PLANPAY_AU", channel="other", secret=SECRET, endpoint=settings.base_url)
-    other = await checked("PLANPAY_AU", "", "other")
+    other = await checked(operator.installation.core, "PLANPAY_AU", "", "other")
     assert (other["result"], other["said"]) == (
         "failed",
         "A request without a signature must be answered 401, not 404.",
     )
 
     await operator.sets("PLANPAY_AU", channel="gone", secret=SECRET, endpoint=f"http://127.0.0.1:{free_port()}")
-    gone = await checked("PLANPAY_AU", "", "gone")
+    gone = await checked(operator.installation.core, "PLANPAY_AU", "", "gone")
     assert (gone["result"], "could not be reached" in gone["said"]) == ("unreachable", True)
 
 
@@ -115,14 +111,12 @@ async def test_what_can_not_be_found_is_said(operator: Operator, words: tuple[st
 
 
 async def test_a_provider_without_a_harmless_call_is_not_testable(
-    operator: Operator, add_connector: AddConnector, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, add_connector: AddConnector
 ) -> None:
     folder = add_connector("flower", "FLOWER_AU")
     text = (folder / "provider.toml").read_text()
     assert "\ncheck = true\n" in text
     (folder / "provider.toml").write_text(text.replace("\ncheck = true\n", "\n"))
-    for name in ("home", "database_url", "sandbox_port"):
-        monkeypatch.setenv(f"PAYMUX_{name.upper()}", str(getattr(operator.installation.settings, name)))
     await operator.sets("FLOWER_AU", merchant_id="M", secret_key="S")
-    shown: dict[str, Any] = await checked("FLOWER_AU", "", "")
+    shown: dict[str, Any] = await checked(operator.installation.core, "FLOWER_AU", "", "")
     assert (shown["result"], "no harmless call" in shown["said"]) == ("not testable", True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paymux import __version__
+from paymux.cli_run import Json, run, told, with_settings
 from paymux.platform.settings import Settings, described
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def _environment(names: tuple[str, ...]) -> str:
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="paymux: one API for every payment method."
 )
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 db = typer.Typer(no_args_is_help=True, help="Bring the database to this version's schema.")
 review = typer.Typer(no_args_is_help=True, help="What needs a person.")
 app.add_typer(db, name="db")
@@ -70,22 +70,6 @@ def _begin(
     acting_as(operator())
 
 
-def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
-    """Run one process of an installation until it ends. What an operator can mend is one sentence and exit code 1."""
-    import uvloop
-
-    from paymux.cli_faults import FAULTS, sentence
-    from paymux.platform import logs
-
-    try:
-        settings = Settings()
-        logs.configure(settings)
-        uvloop.run(work(settings))
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command(epilog=_environment(tuple(Settings.model_fields)), short_help="Everything at once, on this machine.")
 def dev() -> None:
     """Start everything: database, API, worker, sandbox and a demo merchant. Ctrl-C stops it all; the data stays.
@@ -94,7 +78,7 @@ def dev() -> None:
     """
     from paymux.supervisor import run_dev
 
-    raise typer.Exit(run_dev(_settings()))
+    raise typer.Exit(run_dev(told(Settings)))
 
 
 @app.command(epilog=_environment(_SERVE), short_help="Run the API.")
@@ -105,7 +89,7 @@ def serve() -> None:
     """
     from paymux import processes
 
-    _run(processes.serve)
+    told(lambda: with_settings(processes.serve))
 
 
 @app.command(epilog=_environment(_WORKER), short_help="Run the worker: webhooks, polls, deadlines.")
@@ -116,7 +100,7 @@ def worker() -> None:
     """
     from paymux import processes
 
-    _run(processes.work)
+    told(lambda: with_settings(processes.work))
 
 
 @app.command(epilog=_environment(_SANDBOX), short_help="Run every provider's simulator.")
@@ -124,7 +108,7 @@ def sandbox() -> None:
     """Run the sandbox with every provider's simulator on PAYMUX_SANDBOX_PORT. Sandbox mode only."""
     from paymux import processes
 
-    _run(processes.play)
+    told(lambda: with_settings(processes.play))
 
 
 @db.command("upgrade", epilog=_environment(("database_url", "home")))
@@ -133,10 +117,8 @@ def upgrade() -> None:
     from paymux.platform.migrations import upgrade as run_upgrade
     from paymux.platform.running import database_url
 
-    async def run(settings: Settings) -> None:
-        typer.echo(f"The database is at {await run_upgrade(database_url(settings))}.")
-
-    _run(run)
+    reached = told(lambda: with_settings(lambda settings: run_upgrade(database_url(settings))))
+    typer.echo(f"The database is at {reached}.")
 
 
 @db.command("prepare", hidden=True)
@@ -144,34 +126,18 @@ def prepare() -> None:
     """Upgrade, and seed the demo merchant in sandbox mode: what `paymux dev` does before it starts the rest."""
     from paymux.supervisor import prepare as run_prepare
 
-    _run(run_prepare)
-
-
-def _settings() -> Settings:
-    from paymux.cli_faults import FAULTS, sentence
-
-    try:
-        return Settings()
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
+    told(lambda: with_settings(run_prepare))
 
 
 def _list(found: Callable[[Core], Awaitable[list[dict[str, Any]]]], line: str, total: str, json: bool) -> None:
     """Show rows, each as `line` says with their fields' names, and how many there are; or all of them as JSON."""
-    from paymux.processes import opened
-
-    async def show(settings: Settings) -> None:
-        async with opened(settings) as core:
-            rows = await found(core)
-        if json:
-            typer.echo(jsonlib.dumps(rows, indent=2))
-            return
-        for row in rows:
-            typer.echo(line.format_map(row))
-        typer.echo(f"{len(rows)} {total}.")
-
-    _run(show)
+    rows = run(found, as_json=json)
+    if json:
+        typer.echo(jsonlib.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(line.format_map(row))
+    typer.echo(f"{len(rows)} {total}.")
 
 
 @review.command("list")
@@ -205,13 +171,8 @@ def review_event(event: Annotated[str, typer.Argument(help="Its id, pev_…, as 
     """One provider event as it came, personal data and all; the audit trail tells that you looked. Headers are redacted."""
     from paymux.orders import refused_events
     from paymux.platform.database import to_json
-    from paymux.processes import opened
 
-    async def show(settings: Settings) -> None:
-        async with opened(settings) as core:
-            typer.echo(to_json(await refused_events.shown(core, event)))
-
-    _run(show)
+    typer.echo(to_json(run(lambda core: refused_events.shown(core, event))))
 
 
 @review.command("resolve", short_help="Settle what an order is waiting for.")
@@ -227,21 +188,22 @@ def review_resolve(
 ) -> None:
     """Settle what an order is waiting for, through the same decision as a live answer."""
     from paymux.orders import review as reviewing
-    from paymux.processes import opened
 
-    async def settle(settings: Settings) -> None:
-        async with opened(settings) as core:
-            row = await reviewing.resolve(core, reference, as_, note, merchant, operation)
-        typer.echo(jsonlib.dumps(row, indent=2) if json else f"{row['orderReference']} is {row['status']}.")
-
-    _run(settle)
+    row = run(lambda core: reviewing.resolve(core, reference, as_, note, merchant, operation), as_json=json)
+    typer.echo(jsonlib.dumps(row, indent=2) if json else f"{row['orderReference']} is {row['status']}.")
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. Of an unforeseen fault it is said where it arose, without its words: they quote what was worked on."""
     if sys.argv[1:] != ["dev"]:  # which only watches, and starts in half the time without them
         add_the_rest()
-    app(prog_name="paymux")
+    try:
+        app(prog_name="paymux")
+    except Exception as fault:
+        from paymux.platform import logs
+
+        typer.echo(logs.told((type(fault), fault, fault.__traceback__)), err=True)
+        sys.exit(1)
 
 
 def add_the_rest() -> None:

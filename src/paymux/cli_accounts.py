@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
@@ -12,35 +11,26 @@ from typing import Annotated, Any
 import typer
 
 from paymux.accounts import demo, logos, service
-from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_run import Json, run
 from paymux.orders.core import Core
 from paymux.platform.callback_guard import check_callback_url
 from paymux.platform.database import Connection
-from paymux.platform.settings import Settings
 
 merchants = typer.Typer(no_args_is_help=True, help="Merchants, their secrets and defaults.")
 channels = typer.Typer(no_args_is_help=True, help="A merchant's channels.")
 provider_accounts = typer.Typer(no_args_is_help=True, help="A merchant's accounts at payment providers.")
 own_logos = typer.Typer(no_args_is_help=True, help="A merchant's own logos of payment methods.")
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 MerchantName = Annotated[str, typer.Argument(help="Client id or merchant id.")]
 Code = Annotated[str, typer.Argument(help="The payment method's code, e.g. KLARNA.")]
 
 
 def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: bool) -> None:
-    from paymux.processes import opened
-
-    async def run() -> dict[str, Any]:
-        async with opened(Settings()) as core, core.database.transaction() as tx:
+    async def done(core: Core) -> dict[str, Any]:
+        async with core.database.transaction() as tx:
             return await work(core, tx)
 
-    try:
-        shown = asyncio.run(run())
-    except FAULTS as fault:
-        message = sentence(fault)
-        typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
-        raise typer.Exit(1) from None
+    shown = run(done, as_json=as_json)
     if as_json:
         typer.echo(jsonlib.dumps(shown))
         return

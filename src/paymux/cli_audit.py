@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_run import Json, run
 from paymux.orders import story
 from paymux.orders.views import instant
 from paymux.platform.database import to_json
-from paymux.platform.settings import Settings
 
 
 def audit(
@@ -19,24 +17,14 @@ def audit(
     merchant: Annotated[
         str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    json: Json = False,
 ) -> None:
     """All that happened to an order and who did it: events, operations, calls to the provider, webhooks, audit entries.
 
     In time order. Without secrets and personal data: of ids and tokens in a call's path the last four characters.
     """
 
-    async def read() -> story.Story:
-        from paymux.processes import opened
-
-        async with opened(Settings()) as core:
-            return await story.told(core, order, merchant)
-
-    try:
-        found = asyncio.run(read())
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
+    found = run(lambda core: story.told(core, order, merchant), as_json=json)
     if json:
         typer.echo(to_json(found.json()))
         return

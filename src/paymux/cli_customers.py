@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import json as jsonlib
 from typing import Annotated, Any
@@ -10,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from paymux.accounts import service
-from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_run import Json, run
 from paymux.orders import erasure
-from paymux.platform import logs
-from paymux.platform.settings import Settings
+from paymux.orders.core import Core
 
 customers = typer.Typer(no_args_is_help=True, help="What is kept of customers.")
 
@@ -29,7 +27,7 @@ def erase(
     order: Annotated[str, typer.Option(help="One order's reference instead.")] = "",
     merchant: Annotated[str, typer.Option(help="Client id or merchant id; none: of every merchant.")] = "",
     note: Annotated[str, typer.Option(help="Why: kept with each order. Not the customer's name.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    json: Json = False,
 ) -> None:
     """Erase a customer's personal data: from orders, providers' events, webhooks and kept answers; his payment tokens end.
 
@@ -37,42 +35,33 @@ def erase(
     whole and named, and so is an event that still waits for its order. Ends with 1 when any are left, or nothing was found.
     """
 
-    async def work() -> dict[str, Any]:
-        from paymux.processes import opened
-
-        if bool(email) == bool(order):
-            raise service.AccountFault("Name the customer's e-mail address, or one order by --order.")
-        settings = Settings()
-        logs.configure(settings)
-        async with opened(settings) as core:
-            owner = ""
-            if merchant:
-                async with core.database.connection() as held:
-                    owner = (await service.find_merchant(held, merchant)).id
-            asked = erasure.Asked(
-                email=email, reference=order, merchant_id=owner, by=getpass.getuser(), note=note[:500]
-            )
-            return await erasure.erase(core, asked)
-
-    try:
-        shown = asyncio.run(work())
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
+    shown = run(lambda core: _erased(core, email, order, merchant, note), as_json=json)
     if json:
         typer.echo(jsonlib.dumps(shown))
     else:
-        typer.echo(
-            f"Erased from {len(shown['erased'])} orders and {shown['events']} provider events; {shown['tokens']} tokens ended."
-        )
-        for row in shown["left"]:
-            typer.echo(
-                f"{row['orderReference']} of {row['merchant']} is {row['status']}: erase again when it is final.",
-                err=True,
-            )
-        if shown["waiting"]:
-            typer.echo(
-                f"{shown['waiting']} provider events that name him have no order yet: erase again in a day.", err=True
-            )
+        _show(shown)
     if shown["left"] or shown["waiting"] or not (shown["erased"] or shown["events"]):
         raise typer.Exit(1)
+
+
+async def _erased(core: Core, email: str, order: str, merchant: str, note: str) -> dict[str, Any]:
+    if bool(email) == bool(order):
+        raise service.AccountFault("Name the customer's e-mail address, or one order by --order.")
+    owner = ""
+    if merchant:
+        async with core.database.connection() as held:
+            owner = (await service.find_merchant(held, merchant)).id
+    asked = erasure.Asked(email=email, reference=order, merchant_id=owner, by=getpass.getuser(), note=note[:500])
+    return await erasure.erase(core, asked)
+
+
+def _show(shown: dict[str, Any]) -> None:
+    erased = f"Erased from {len(shown['erased'])} orders and {shown['events']} provider events"
+    typer.echo(f"{erased}; {shown['tokens']} tokens ended.")
+    for row in shown["left"]:
+        still = f"{row['orderReference']} of {row['merchant']} is {row['status']}"
+        typer.echo(f"{still}: erase again when it is final.", err=True)
+    if shown["waiting"]:
+        typer.echo(
+            f"{shown['waiting']} provider events that name him have no order yet: erase again in a day.", err=True
+        )

@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from paymux.accounts.access_tokens import KEYS_FRESH, AccessTokens
 from paymux.audit import trail
-from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_faults import FAULTS
+from paymux.cli_run import Json, run, told, with_settings
 from paymux.orders.core import Core
 from paymux.orders.sealed_columns import CLEAR, SEALED
-from paymux.platform import logs, resealing
+from paymux.platform import resealing
 from paymux.platform.database import Database
 from paymux.platform.key_file import Keys, change_file, make_file, read_file
 from paymux.platform.running import database_url
 from paymux.platform.settings import Settings
 
-T = TypeVar("T")
-
 keys = typer.Typer(no_args_is_help=True, help="The key ring, and the signing keys.")
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 SETTLED = 300
 """Seconds after a rotation in which a running process may still hold a text that it sealed with the old key."""
-
-
-def _told(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
-
-
-def _with_core(work: Callable[[Core], Awaitable[T]]) -> T:
-    from paymux.processes import opened
-
-    async def run() -> T:
-        settings = Settings()
-        logs.configure(settings)
-        async with opened(settings) as core:
-            return await work(core)
-
-    return _told(lambda: asyncio.run(run()))
 
 
 def _noted(action: str, subject: str, **detail: Any) -> None:
@@ -58,7 +35,7 @@ def _noted(action: str, subject: str, **detail: Any) -> None:
             await trail.record(tx, action, subject, **detail)
 
     try:
-        _with_core(write)
+        run(write)
     except typer.Exit:
         typer.echo(f"The audit trail does not know of this: {action} {subject}.", err=True)
 
@@ -80,23 +57,25 @@ def create(
         typer.echo(f"{path} can't be written: {fault.strerror}.", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"Made {path}. Set PAYMUX_KEYS_FILE={path.absolute()} for every process.")
-    if not asyncio.run(_noted_beside("key_file.created", str(path.absolute()))):
+    if not _noted_beside("key_file.created", str(path.absolute())):
         typer.echo("There is no database yet whose audit trail could tell of it: its first start will.", err=True)
 
 
-async def _noted_beside(action: str, subject: str) -> bool:
+def _noted_beside(action: str, subject: str) -> bool:
     """Write into the audit trail of the database that there is, without its keys; false when there is none to write to."""
+
+    async def write(settings: Settings) -> None:
+        database = await Database.connect(database_url(settings), 2)
+        try:
+            async with database.transaction() as tx:
+                await trail.record(tx, action, subject)
+        finally:
+            await database.close()
+
     try:
-        database = await Database.connect(database_url(Settings()), 2)
+        with_settings(write)
     except FAULTS:
         return False
-    try:
-        async with database.transaction() as tx:
-            await trail.record(tx, action, subject)
-    except FAULTS:
-        return False
-    finally:
-        await database.close()
     return True
 
 
@@ -112,7 +91,7 @@ def _change(change: Callable[[Keys], Keys]) -> Keys:
             return changed
         return change_file(_path(settings), change)
 
-    return _told(work)
+    return told(work)
 
 
 def _path(settings: Settings) -> Path:
@@ -153,7 +132,7 @@ def status(json: Json = False) -> None:
             "missing": sorted(set(used) - set(ring.keys)),
         }  # fmt: skip
 
-    shown = _with_core(work)
+    shown = run(work, as_json=json)
     if json:
         typer.echo(jsonlib.dumps(shown))
         return
@@ -183,7 +162,7 @@ def reencrypt(json: Json = False) -> None:
             await trail.record(tx, "texts.reencrypted", "installation", texts=done, were_clear=first)
         return done, first
 
-    done, first = _with_core(work)
+    done, first = run(work, as_json=json)
     if json:
         typer.echo(jsonlib.dumps({"resealed": done, "wereClear": first}))
         return
@@ -205,7 +184,7 @@ def retire(
     async def used(core: Core) -> dict[str, int]:
         return dict(await resealing.in_use(core.database, SEALED))
 
-    texts = _with_core(used)
+    texts = run(used)
 
     def change(ring: Keys) -> Keys:
         # A prepared key is behind the primary one, and not old.
@@ -216,7 +195,7 @@ def retire(
                 raise ValueError(f"{one} still seals {texts[one]} texts: run `paymux keys reencrypt` first.")
         return ring.without(*old)
 
-    _told(lambda: _refuse_haste(Settings(), now))
+    told(lambda: _refuse_haste(Settings(), now))
     left = _change(change)
     _noted("key.retired", name or "all but the primary", left=list(left.keys))
     typer.echo(f"The ring holds {', '.join(left.keys)}.", err=True)
@@ -245,5 +224,5 @@ def rotate_signing(
         tokens = AccessTokens(core.database, core.keyring, core.clock, core.settings)
         return await tokens.rotate(compromised=compromised)
 
-    kid = _with_core(work)
+    kid = run(work)
     typer.echo(f"{kid} signs from now on, in every process within {KEYS_FRESH:.0f} seconds.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from paymux.accounts import demo, service
 from paymux.accounts.model import ProviderAccount
 from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_run import Json, with_core
 from paymux.connectors.contract import Refused
 from paymux.connectors.facts import Capabilities, CodeFacts, ProviderFacts
 from paymux.connectors.registry import all_codes, provider_of
@@ -18,10 +18,8 @@ from paymux.orders import provider_accounts
 from paymux.orders.core import Core
 from paymux.platform.http import NotSent, Unclear
 from paymux.platform.logs import without_secrets
-from paymux.platform.settings import Settings
 
 providers = typer.Typer(help="List all codes; check an account's credentials.")
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 PASSED, FAILED, UNREACHABLE, NOT_TESTABLE = "passed", "failed", "unreachable", "not testable"
 _EXIT = {PASSED: 0, FAILED: 1, UNREACHABLE: 1, NOT_TESTABLE: 2}
@@ -81,7 +79,7 @@ def check(
     has no harmless call to test with.
     """
     try:
-        shown = asyncio.run(checked(code, merchant, channel))
+        shown = with_core(lambda core: checked(core, code, merchant, channel))
     except FAULTS as fault:
         shown = _said(code, FAILED, sentence(fault))
     if json:
@@ -95,26 +93,23 @@ def _said(code: str, result: str, sentence: str, **more: Any) -> dict[str, Any]:
     return {"code": code, "result": result, "said": sentence, **more}
 
 
-async def checked(code: str, merchant: str, channel: str) -> dict[str, Any]:
+async def checked(core: Core, code: str, merchant: str, channel: str) -> dict[str, Any]:
     """What the check of an account brought, as the command shows it. Raises what `cli_faults` words."""
-    from paymux.processes import opened
-
     provider, _ = provider_of(code)
-    async with opened(Settings()) as core:
-        if not merchant and not core.settings.sandbox:
-            raise service.AccountFault("Say whose account to check: --merchant CLIENT_ID.")
-        async with core.database.connection() as held:
-            owner = await service.find_merchant(held, merchant or demo.CLIENT_ID)
-            account = await service.account_for(held, core.keyring, owner.id, channel, code)
-        if account is None:
-            place = f"channel {channel}" if channel else "the default channel"
-            raise service.AccountFault(
-                f"{owner.client_id} has no account of {code} on {place}: make one with `paymux provider-accounts set`."
-            )
-        about = {"merchant": owner.client_id, "account": account.id, "environment": account.environment}
-        if not provider.facts.capabilities.check:
-            return _said(code, NOT_TESTABLE, f"{provider.facts.title} has no harmless call to test with.", **about)
-        return await _outcome(core, code, account, about)
+    if not merchant and not core.settings.sandbox:
+        raise service.AccountFault("Say whose account to check: --merchant CLIENT_ID.")
+    async with core.database.connection() as held:
+        owner = await service.find_merchant(held, merchant or demo.CLIENT_ID)
+        account = await service.account_for(held, core.keyring, owner.id, channel, code)
+    if account is None:
+        place = f"channel {channel}" if channel else "the default channel"
+        raise service.AccountFault(
+            f"{owner.client_id} has no account of {code} on {place}: make one with `paymux provider-accounts set`."
+        )
+    about = {"merchant": owner.client_id, "account": account.id, "environment": account.environment}
+    if not provider.facts.capabilities.check:
+        return _said(code, NOT_TESTABLE, f"{provider.facts.title} has no harmless call to test with.", **about)
+    return await _outcome(core, code, account, about)
 
 
 async def _outcome(core: Core, code: str, account: ProviderAccount, about: dict[str, str]) -> dict[str, Any]:

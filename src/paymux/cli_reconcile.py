@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from paymux.accounts import service as accounts
-from paymux.cli_faults import FAULTS, sentence
+from paymux.cli_run import Json, run
 from paymux.orders import reconciliation
 from paymux.orders.core import Core
 from paymux.orders.daily_reconciliation import LOOKS_BACK
-from paymux.platform.settings import Settings
-
-T = TypeVar("T")
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
-
-
-def _told(work: Callable[[Core], Awaitable[T]]) -> T:
-    async def run() -> T:
-        from paymux.processes import opened
-
-        async with opened(Settings()) as core:
-            return await work(core)
-
-    try:
-        return asyncio.run(run())
-    except FAULTS as fault:
-        typer.echo(sentence(fault), err=True)
-        raise typer.Exit(1) from None
 
 
 def reconcile(
@@ -55,7 +35,7 @@ def reconcile(
     The provider is asked order by order. What is still on its way is no difference. Ends with 1 when something differs
     in the end, or an order could not be asked about.
     """
-    found, counts = _told(lambda core: _compared(core, provider, merchant, (since, until), repair, rate))
+    found, counts = run(lambda core: _compared(core, provider, merchant, (since, until), repair, rate), as_json=json)
     if json:
         typer.echo(jsonlib.dumps({**counts, "orders": found}, indent=2))
     else:
@@ -112,7 +92,7 @@ def _show(row: dict[str, Any]) -> None:
 
 def differences(json: Json = False) -> None:
     """Orders that differed from their provider's own view when they were last compared (`paymux reconcile`, or daily)."""
-    rows = _told(reconciliation.listed)
+    rows = run(reconciliation.listed, as_json=json)
     if json:
         typer.echo(jsonlib.dumps(rows, indent=2))
         return

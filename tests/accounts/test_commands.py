@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from paymux import cli_accounts
 from paymux.accounts import logos, service
+from paymux.platform import logs
 from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.running import write_database_url
@@ -67,7 +68,9 @@ class Operator:
 
 
 @pytest.fixture
-def operator(home: Path, database_url: str) -> Operator:
+def operator(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    # Typed in the tests' own process, whose logs are pytest's.
+    monkeypatch.setattr(logs, "configure", lambda settings: None)
     return Operator(home, database_url)
 
 

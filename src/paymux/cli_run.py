@@ -1,0 +1,59 @@
+"""How every command runs: settings read, logs set up, its means opened and closed, and what went wrong said in a sentence."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from paymux.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from paymux.orders.core import Core
+
+T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+
+
+def run(work: Callable[[Core], Awaitable[T]], *, as_json: bool = False) -> T:
+    """What a command's work brings, done with the installation's means; a fault is told as `told` does."""
+    return told(lambda: with_core(work), as_json=as_json)
+
+
+def told(work: Callable[[], T], *, as_json: bool = False) -> T:
+    """What the work brings. What an operator can mend is one sentence on standard error, and exit code 1.
+
+    `as_json`: the sentence as an object with the field `error`.
+    """
+    from paymux.cli_faults import FAULTS, sentence
+
+    try:
+        return work()
+    except FAULTS as fault:
+        message = sentence(fault)
+        typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
+        raise typer.Exit(1) from None
+
+
+def with_core(work: Callable[[Core], Awaitable[T]]) -> T:
+    """What the work brings, with the installation's means open meanwhile. Raises what `cli_faults` words."""
+    from paymux.processes import opened
+
+    async def opening(settings: Settings) -> T:
+        async with opened(settings) as core:
+            return await work(core)
+
+    return with_settings(opening)
+
+
+def with_settings(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """What the work brings, in an event loop of its own, its logs as the settings want them. Raises as `with_core` does."""
+    import uvloop
+
+    from paymux.platform import logs
+
+    settings = Settings()
+    logs.configure(settings)
+    return uvloop.run(work(settings))
