@@ -16,17 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.torture.audit import Findings, audit, settle
+from bench.torture.audit import audit, settle
 from bench.torture.endpoint import Endpoint
 from bench.torture.installation import Installation
+from bench.torture.judgement import PROMISES, Findings
 from bench.torture.story import Storyteller
 from bench.torture.trouble import Trouble
-
-PROMISES = (
-    "ledger = paymux = told", "no order is paid twice", "nothing exceeds what there is", "a repeated call moves nothing",
-    "an answered call's effect stays", "every order has a next step", "nothing needs a person",
-    "every event arrives, without holes", "every webhook is signed",
-)  # fmt: skip
 
 
 def _arguments() -> argparse.Namespace:
@@ -106,7 +101,7 @@ def _print(
     calls = sum(teller.calls for teller in tellers)
     console.print(
         f"{orders} orders {dict(found.statuses)}, {calls} calls, {found.operations} operations, {found.events} events told,"
-        f" {found.expired} authorisations expired\n"
+        f" {found.expired} authorisations expired, {found.for_a_person} refunds listed for a person\n"
         f"survived: kill -9 of {at.kills}, {trouble.crashes} crash points, {sum(trouble.faults.values())} faults"
         f" {dict(trouble.faults)}; clock moved {trouble.advanced / 3600:.1f} h; {seconds:.0f} s in all on {platform.machine()}",
         highlight=False,

@@ -1,45 +1,23 @@
-"""The audit: what the providers' ledger says, what paymux reports and what the merchant was told must be one and the same."""
+"""The audit: lets everything settle, gathers every order from all sides, and has it judged (`judgement`)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 from bench.torture.endpoint import Endpoint
-from bench.torture.installation import Installation, Movement
-from bench.torture.story import FINAL, Order
+from bench.torture.installation import Answer, Installation
+from bench.torture.judgement import SIGNED, TOTALS, Findings, Seen, judge, overdue, unknown_moves, waits
+from bench.torture.story import Order
 
-ZERO = Decimal(0)
 # The clock goes on in these steps until nothing changes any more; deliveries are tried for three days.
 STEPS = (30, 60, 120, 300, 600, 600, 1200, 3600, 3600, 7200, 14_400, 43_200, 86_400, 86_400, 86_400, 86_400)
 AT_ONCE = 8
-AUTHORISATION_LASTS = timedelta(days=28)
-"""The longest that a provider of this traffic holds money for a capture: Klarna. An answer about an authorisation may be
-lost until it has run out; then nobody holds anything, and paymux never knew that there was one."""
-# The only calls here that are neither idempotent nor readable (U1): none of the methods in traffic has one.
-FOR_A_PERSON: frozenset[str] = frozenset()
-TOLD = {"capture": ("CAPTURE_STATUS_UPDATE", "captureReference"), "void": ("VOID_STATUS_UPDATE", "voidReference"),
-        "refund": ("REFUND_CALLBACK", "refundReference")}  # fmt: skip
-
-
-@dataclass
-class Findings:
-    """Breaches by promise, and what was looked at."""
-
-    breaches: dict[str, list[str]] = field(default_factory=dict)
-    statuses: Counter[str] = field(default_factory=Counter)
-    operations: int = 0
-    events: int = 0
-    expired: int = 0
-    """Orders of which an authorisation, or the rest of one, ran out."""
-    for_a_person: int = 0
-
-    def breach(self, promise: str, what: str) -> None:
-        self.breaches.setdefault(promise, []).append(what)
+TRIES = 30
+LOOKS = 30
+CENT = Decimal("0.01")
 
 
 async def settle(at: Installation, endpoint: Endpoint, orders: list[Order]) -> None:
@@ -63,154 +41,73 @@ async def settle(at: Installation, endpoint: Endpoint, orders: list[Order]) -> N
 
 
 async def _waiting(at: Installation, endpoint: Endpoint, orders: list[Order]) -> list[Order]:
+    now = await at.now()
+
+    async def seen(order: Order) -> Seen:
+        shown = await details(at, order)
+        return Seen(order, (), shown, tuple(endpoint.of(order.reference)), now)
+
+    return [seen.order for seen in await _each(orders, seen) if waits(seen)]
+
+
+async def _each(orders: Iterable[Order], look: Callable[[Order], Awaitable[Seen]]) -> list[Seen]:
     at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def waits(order: Order) -> bool:
+    async def looked(order: Order) -> Seen:
         async with at_once:
-            shown = await details(at, order)
-        if shown is None:
-            return False
-        moves = [move for name in MOVES.values() for move in shown[name]]
-        told = [e for e in endpoint.of(order.reference) if e["event"] == "ORDER_ASYNC_CALLBACK"]
-        undecided = shown["status"] not in FINAL or any(move["status"] == "PENDING" for move in moves)
-        return undecided or not told or _told(endpoint, order) != _reported(shown)
+            return await look(order)
 
-    answers = await asyncio.gather(*(waits(order) for order in orders))
-    return [order for order, waiting in zip(orders, answers, strict=True) if waiting]
-
-
-MOVES = {"capture": "orderCaptures", "void": "orderVoids", "refund": "refunds"}
-TOTALS = {"capture": "capturedAmount", "void": "voidedAmount", "refund": "refundedAmount"}
+    return list(await asyncio.gather(*map(looked, orders)))
 
 
 async def details(at: Installation, order: Order) -> dict[str, Any] | None:
     """What paymux reports of an order; None when it does not know it."""
-    for _ in range(30):
-        answer = await at.api("GET", f"/orders/{order.reference}/details")
-        if answer.status == 200:
-            body: dict[str, Any] = answer.body
-            return body
-        if answer.status == 404:
-            return None
+    answer = await _answered(lambda: at.api("GET", f"/orders/{order.reference}/details"), order)
+    return answer.body if answer.status == 200 else None
+
+
+async def _answered(call: Callable[[], Awaitable[Answer]], order: Order) -> Answer:
+    for _ in range(TRIES):
+        answer = await call()
+        if not answer.open:
+            return answer
         await asyncio.sleep(0.3)
     raise RuntimeError(f"no answer about {order.reference}: {answer.status}")
 
 
-def _reported(shown: dict[str, Any]) -> dict[str, Decimal]:
-    return {kind: Decimal(shown[name]) for kind, name in TOTALS.items()}
-
-
-def _told(endpoint: Endpoint, order: Order) -> dict[str, Decimal]:
-    """The sums of the operations that webhooks told of as successful, each reference once."""
-    sums = {}
-    for kind, (event, name) in TOLD.items():
-        done = {
-            e["data"][name]: Decimal(e["data"]["amount"])
-            for e in endpoint.of(order.reference)
-            if e["event"] == event and e["data"]["status"] == "SUCCESSFUL"
-        }
-        sums[kind] = sum(done.values(), ZERO)
-    return sums
-
-
 async def audit(at: Installation, endpoint: Endpoint, orders: list[Order]) -> Findings:
     """Look at every order from all sides."""
-    found, now = Findings(), await at.now()
-    for order in orders:
-        rows = await at.ledger(order.reference)
+
+    async def gathered(order: Order) -> Seen:
+        beyond = await _beyond(at, order)
+        # The time first: what is due by then has had the more time to be done.
+        now, rows = await at.now(), tuple(await at.ledger(order.reference))
         shown = await details(at, order)
-        for broken in order.broken:
-            found.breach("a repeated call moves nothing", f"{order.reference}: {broken}")
-        if shown is None:
-            _unknown(found, order, rows)
-            continue
-        found.statuses[shown["status"]] += 1
-        found.expired += Decimal(shown["expiredAmount"]) > ZERO
-        _money(found, order, rows, shown, endpoint, now)
-        _effects(found, order, shown)
-        _next_steps(found, order, shown)
-        _webhooks(found, order, shown, endpoint)
+        return Seen(order, rows, shown, tuple(endpoint.of(order.reference)), now, beyond)
+
+    seen = {one.order.reference: one for one in await _each(orders, gathered)}
+    for _ in range(LOOKS):
+        late = [one.order for one in seen.values() if overdue(one)]
+        if not late:
+            break
+        # Of many things that are due at once the last ones take their time; what is lost stays overdue.
+        await asyncio.sleep(2.0)
+        seen |= {one.order.reference: one for one in await _each(late, gathered)}
+    found = Findings()
+    for one in seen.values():
+        judge(found, one)
     if endpoint.forged:
-        found.breach("every webhook is signed", f"{endpoint.forged} were not")
+        found.breach(SIGNED, f"{endpoint.forged} were not")
     return found
 
 
-def _unknown(found: Findings, order: Order, rows: list[Movement]) -> None:
-    found.statuses["not there"] += 1
-    if rows:
-        found.breach("ledger = paymux = told", f"{order.reference}: money moved for an order that is not there")
-    if order.created is not None and order.created.status == 201:
-        found.breach("an answered call's effect stays", f"{order.reference}: 201, and the order is not there")
-
-
-def _money(
-    found: Findings, order: Order, rows: list[Movement], shown: dict[str, Any], endpoint: Endpoint, now: datetime
-) -> None:
-    moved = {kind: sum((row.amount for row in rows if row.kind == kind), ZERO) for kind in ("authorize", *TOTALS)}
-    reported, told = _reported(shown), _told(endpoint, order)
-    for kind in TOTALS:
-        if not moved[kind] == reported[kind] == told[kind]:
-            found.breach(
-                "ledger = paymux = told",
-                f"{order.reference} {order.code} {shown['status']}: {kind} {moved[kind]} / {reported[kind]} / {told[kind]}",
-            )
-    if (
-        sum(1 for row in rows if row.kind == "authorize") > 1
-        and moved["authorize"] - moved["void"] - moved["refund"] > order.amount
-    ):
-        found.breach("no order is paid twice", f"{order.reference} {order.code}: authorised {moved['authorize']}")
-    if moved["capture"] + moved["void"] > moved["authorize"] or moved["refund"] > moved["capture"]:
-        found.breach("nothing exceeds what there is", f"{order.reference} {order.code}: {moved}")
-    if shown["status"] != "SUCCESSFUL" and _held(rows, moved, now) > Decimal(shown["expiredAmount"]):
-        found.breach("ledger = paymux = told", f"{order.reference} {order.code}: {shown['status']}, and money is held")
-    for kind, name in MOVES.items():
-        done = [move for move in shown[name] if move["status"] == "SUCCESSFUL"]
-        found.operations += len(shown[name])
-        there = sum(1 for row in rows if row.kind == kind)
-        if kind != "void" and there != len(done):
-            found.breach(
-                "a repeated call moves nothing", f"{order.reference} {order.code}: {there} {kind}s for {len(done)}"
-            )
-
-
-def _held(rows: list[Movement], moved: dict[str, Decimal], now: datetime) -> Decimal:
-    """What a shopper has not got back: what was captured, and what is authorised as long as authorisations last."""
-    lasting = [row for row in rows if row.kind == "authorize" and now - row.at < AUTHORISATION_LASTS]
-    return (moved["authorize"] - moved["void"] if lasting else moved["capture"]) - moved["refund"]
-
-
-def _effects(found: Findings, order: Order, shown: dict[str, Any]) -> None:
-    identity = {"capture": "captureId", "void": "voidId", "refund": "refundId"}
-    for (kind, reference), (_, answer) in order.moves.items():
-        if answer.status != 201:
-            continue
-        now = [move for move in shown[MOVES[kind]] if move[identity[kind]] == reference]
-        said = answer.body.get("refundStatus") or answer.body.get("status")
-        if not now or (said == "SUCCESSFUL" and now[0]["status"] != "SUCCESSFUL"):
-            found.breach(
-                "an answered call's effect stays", f"{order.reference} {order.code}: {kind} {reference} {said} -> {now}"
-            )
-
-
-def _next_steps(found: Findings, order: Order, shown: dict[str, Any]) -> None:
-    moves = [move for name in MOVES.values() for move in shown[name]]
-    undecided = shown["status"] not in FINAL or any(move["status"] == "PENDING" for move in moves)
-    if shown["needsReview"]:
-        found.for_a_person += 1
-        if order.code not in FOR_A_PERSON:
-            found.breach("nothing needs a person", f"{order.reference} {order.code}: {shown['needsReview']}")
-    elif undecided and shown["nextStep"] is None:
-        found.breach("every order has a next step", f"{order.reference} {order.code}: {shown['status']}")
-
-
-def _webhooks(found: Findings, order: Order, shown: dict[str, Any], endpoint: Endpoint) -> None:
-    events = endpoint.of(order.reference)
-    found.events += len(events)
-    numbers = [event["data"]["sequence"] for event in events]
-    if numbers != list(range(1, len(numbers) + 1)):
-        found.breach("every event arrives, without holes", f"{order.reference} {order.code}: {numbers}")
-    final = [e["data"]["status"] for e in events if e["event"] == "ORDER_ASYNC_CALLBACK"]
-    if shown["status"] in FINAL and final != [shown["status"]]:
-        found.breach(
-            "every event arrives, without holes", f"{order.reference} {order.code}: {final} for {shown['status']}"
-        )
+async def _beyond(at: Installation, order: Order) -> Answer | None:
+    """Try to refund a cent more than is left beside what waits for a person; None: nothing does."""
+    shown = await details(at, order)
+    unknown = unknown_moves(Seen(order, (), shown, (), await at.now()))
+    if shown is None or not unknown:
+        return None
+    blocked = sum(Decimal(move["amount"]) for kind, move in unknown if kind == "refund")
+    left = Decimal(shown[TOTALS["capture"]]) - Decimal(shown[TOTALS["refund"]]) - blocked
+    body = {"refundReference": "BEYOND", "refundAmount": {"amount": left + CENT}}
+    return await _answered(lambda: at.api("POST", f"/orders/{order.reference}/refund", body), order)

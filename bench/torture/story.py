@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from bench.torture.endpoint import Endpoint
 from bench.torture.installation import Answer, Installation
@@ -21,28 +23,54 @@ METHODS = (
     ("TABBY_AE", "AE", "AED", True, False),
     ("LATITUDEPAY_AU", "AU", "AUD", False, False),
     ("PLANPAY_AU", "AU", "AUD", True, True),
+    ("HUMM_AU", "AU", "AUD", False, False),
 )
 OUTCOMES = ("approve",) * 13 + ("decline", "cancel", "pending", "pending", "error", "leave", "leave")
 ASKED_AGAIN = 12
 FINAL = ("SUCCESSFUL", "DECLINED", "CANCELED", "ERROR")
+REPEATED = (201, 422, 502)
+"""Answers that a move's reference gives again, whenever it is asked: it was taken on, refused, or surely never left."""
 
-Kept = dict[tuple[str, str], tuple[dict[str, Any], Answer]]
+
+@dataclass
+class Asked:
+    """A move that the merchant asked for: how much, and every answer under its reference, first come first."""
+
+    amount: Decimal
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether no call of it has got its answer yet."""
+        return all(answer.open for answer in self.answers)
 
 
 @dataclass
 class Order:
-    """What the merchant knows of an order: what he asked, and the first answer to each of his calls."""
+    """What the merchant and his shopper know of an order: what they asked, and every answer to it."""
 
     reference: str
     code: str
     amount: Decimal
     body: dict[str, Any]
-    created: Answer | None = None
+    creates: list[Answer] = field(default_factory=list)
     outcome: str = ""
     """What the shopper decided on the provider's page."""
-    moves: Kept = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    """Promises that an answer broke while the story went on."""
+    moves: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    """What he asked to move, by kind and reference."""
+    ends: set[str] = field(default_factory=set)
+    """The final statuses that it was said to have, by answers to him and by the way back to the shop."""
+
+    @property
+    def created(self) -> bool:
+        """Whether its create has got an answer."""
+        return any(not answer.open for answer in self.creates)
+
+    def hears(self, status: str) -> None:
+        """Somebody was told its status. On the way back to the shop `CANCELED` is spelt with two L (S1)."""
+        status = {"CANCELLED": "CANCELED"}.get(status, status)
+        if status in FINAL:
+            self.ends.add(status)
 
 
 class Storyteller:
@@ -60,14 +88,10 @@ class Storyteller:
         answers = await self._asked(
             [lambda: self._create(order)] * (2 if self.rng.random() < 0.15 else 1), lambda: self._create(order)
         )
-        bodies = [a.body for a in answers if a.status == 201]
-        if len({body["orderId"] for body in bodies}) > 1:
-            order.broken.append("two creates of one reference made two orders")
-        order.created = answers[0]
         if answers[0].status != 201:
             return
         if "token" not in order.body:
-            await self._shop(order, bodies[0]["redirectUrl"])
+            await self._shop(order, answers[0].body["redirectUrl"])
         await self._after(order)
 
     def _new_order(self) -> Order:
@@ -94,7 +118,10 @@ class Storyteller:
 
     async def _create(self, order: Order) -> Answer:
         self.calls += 1
-        return await self.at.api("POST", "/orders", order.body, {"Idempotency-Key": order.reference})
+        order.creates.append(
+            answer := await self.at.api("POST", "/orders", order.body, {"Idempotency-Key": order.reference})
+        )
+        return answer
 
     async def _asked(
         self, first: list[Callable[[], Awaitable[Answer]]], again: Callable[[], Awaitable[Answer]]
@@ -122,9 +149,8 @@ class Storyteller:
     async def _pay(self, order: Order, url: str, outcome: str) -> None:
         back = ""
         for _ in range(4):
-            page = await self.at.ask("GET", url)
-            checkout = page.location if page.status == 303 else url
-            if page.status == 200 or page.status == 303:
+            checkout = await self._checkout(url)
+            if checkout:
                 decided = await self.at.ask("POST", checkout, data={"outcome": outcome})
                 if decided.status == 303:
                     back, order.outcome = decided.location, outcome
@@ -136,11 +162,23 @@ class Storyteller:
         if not back or self.rng.random() < 0.15:
             return  # closes the browser
         for _ in range(2 if self.rng.random() < 0.2 else 1):
-            await self.at.ask("GET", back)
+            to_the_shop = await self.at.ask("GET", back)
+            if to_the_shop.status == 303:
+                order.hears(parse_qs(urlsplit(to_the_shop.location).query).get("status", [""])[0])
+
+    async def _checkout(self, url: str) -> str:
+        """The provider's page: the address that we gave, or where our page leads to, by itself or by a form. Empty: nowhere."""
+        if url.startswith(self.at.sandbox):
+            return url
+        page = await self.at.ask("GET", url)
+        if page.status == 200 and (form := _Form(page.body)).fields:
+            page = await self.at.ask("POST", form.action, data=form.fields)
+        return page.location if page.status == 303 and page.location.startswith(self.at.sandbox) else ""
 
     async def _cancel(self, order: Order) -> None:
         self.calls += 1
-        await self.at.api("POST", f"/orders/{order.reference}/cancel")
+        if (await self.at.api("POST", f"/orders/{order.reference}/cancel")).status == 201:
+            order.hears("CANCELED")
 
     # -- the merchant afterwards -----------------------------------------------------------------
 
@@ -148,6 +186,7 @@ class Storyteller:
         for _ in range(6):
             state = await self.at.api("GET", f"/orders/{order.reference}")
             if state.status == 200 and state.body["status"] in FINAL:
+                order.hears(state.body["status"])
                 break
             await asyncio.sleep(self.rng.uniform(0.1, 0.6))
         else:
@@ -188,42 +227,44 @@ class Storyteller:
         else:
             await self._move(order, "refund", "R1", order.amount, twice=True)
         if self.rng.random() < 0.3 and ("refund", "R1") in order.moves:
-            body, _ = order.moves["refund", "R1"]
-            amount = body["refundAmount"]["amount"]
-            await self._move(order, "refund", "R1", amount)
+            await self._move(order, "refund", "R1", order.moves["refund", "R1"].amount)
 
     async def _move(self, order: Order, kind: str, reference: str, amount: Decimal, *, twice: bool = False) -> None:
         body: dict[str, Any] = {f"{kind}Reference": reference, "amount": amount}
         if kind == "refund":
             body = {"refundReference": reference, "refundAmount": {"amount": amount}}
 
+        asked = order.moves.setdefault((kind, reference), Asked(amount))
+
         async def call() -> Answer:
             self.calls += 1
-            return await self.at.api("POST", f"/orders/{order.reference}/{kind}", body)
+            asked.answers.append(answer := await self.at.api("POST", f"/orders/{order.reference}/{kind}", body))
+            return answer
 
-        answers = await self._asked([call] * (2 if twice else 1), call)
-        known = order.moves.get((kind, reference))
-        for answer in answers:
-            if answer.open:
-                continue
-            if known is None or known[1].open or _undecided(known[1]):
-                known = (body, answer)
-            elif not _undecided(answer) and (known[1].status == 201) != (answer.status == 201):
-                order.broken.append(f"{kind} {reference} was answered {known[1].status}, then {answer.status}")
-        order.moves[kind, reference] = known or (body, answers[0])
+        await self._asked([call] * (2 if twice else 1), call)
 
     async def ask_again(self) -> None:
-        """After the trouble: repeat every call that never got its answer."""
+        """After the trouble: repeat every call that never got its answer, and once more every move that got one."""
         for order in self.orders:
-            if order.created is None or order.created.open:
+            if not order.created:
                 again = partial(self._create, order)
-                order.created = (await self._asked([again], again))[0]
-            for (kind, reference), (body, answer) in list(order.moves.items()):
-                if answer.open:
-                    amount = body["amount"] if kind != "refund" else body["refundAmount"]["amount"]
-                    await self._move(order, kind, reference, amount)
+                await self._asked([again], again)
+            for (kind, reference), asked in list(order.moves.items()):
+                if asked.open or any(answer.status in REPEATED for answer in asked.answers):
+                    await self._move(order, kind, reference, asked.amount)
 
 
-def _undecided(answer: Answer) -> bool:
-    """Whether a move was taken on and its outcome was not known yet: of two sent at once, the other may learn it."""
-    return answer.status == 201 and "PENDING" in (answer.body.get("refundStatus"), answer.body.get("status"))
+class _Form(HTMLParser):
+    """The form of a page that posts itself on to the provider; `fields` is empty where there is none."""
+
+    def __init__(self, page: Any) -> None:
+        super().__init__()
+        self.action, self.fields = "", {}  # type: str, dict[str, str]
+        self.feed(page if isinstance(page, str) else "")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = given.get("action", "")
+        elif tag == "input" and given.get("name"):
+            self.fields[given["name"]] = given.get("value", "")
