@@ -71,6 +71,9 @@ class Simulator(ABC):
     ink: ClassVar[str] = ""
     credentials: ClassVar[Mapping[str, str]] = {}
     """The credentials that it accepts, with the field names of `provider.toml`."""
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {}
+    """What it finds wrong with a customer, as the provider is known to: a field of an order and a value of it (None: left
+    out), and how its answer names the field. Whatever else is odd it takes as it is."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -160,6 +163,23 @@ class Simulator(ABC):
             due = now + timedelta(seconds=2)
         for _ in range(2 if fault == "duplicate_event" else 1):
             self.desk.store.queue_event(due, url, method, dict(headers), body)
+
+    def tampering(self, reference: str) -> Handler:
+        """The handler of a route by which a test makes a case one of another amount, currency or reference; the last is what
+        `case.data` has under this name."""
+
+        async def tamper(request: web.Request) -> web.Response:
+            body = await json_body(request)
+            case = self.case(str(body.get("id"))) if isinstance(body, dict) else None
+            if case is None:
+                return json_answer({"error": "no such case"}, 404)
+            case.amount = Decimal(str(body.get("amount", case.amount)))
+            case.currency = str(body.get("currency", case.currency))
+            case.data[reference] = str(body.get("reference", case.data[reference]))
+            self.save(case)
+            return json_answer({"id": case.id})
+
+        return tamper
 
     @staticmethod
     def token(size: int = 16) -> str:

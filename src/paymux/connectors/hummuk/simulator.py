@@ -36,6 +36,11 @@ class HummUkSimulator(Simulator):
         "account_id": "0014L00000SANDBX", "client_id": "3MVG9sandbox", "client_secret": "sandbox-humm-secret",
         "refresh_token": "5Aepsandbox",
     }  # fmt: skip
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("customer.phoneNumber", "1"): "phoneNumber",
+        ("customer.phoneNumber", "call me"): "phoneNumber",
+        ("customer.email", "nobody"): "email",
+    }
 
     def routes(self) -> list[Route]:
         """The token, humm's three calls, and the sandbox's own one."""

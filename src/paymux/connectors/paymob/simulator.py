@@ -34,6 +34,9 @@ class PaymobSimulator(Simulator):
         "hmac_secret": "5ANDB0X0HMAC",
         "integration_ids": "5083949, 5083950",
     }
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("customer.email", "nobody"): "billing_data.email",
+    }
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)

@@ -30,6 +30,9 @@ class PayPalSimulator(PayPalApp):
         "client_id": "sandbox-paypal-app",
         "client_secret": "sandbox-paypal-secret",
     }
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("billingAddress.postalCode", None): "postal code",
+    }
 
     def routes(self) -> list[Route]:
         """The calls that concern an order and its payments, the webhooks, and the sandbox's own three."""

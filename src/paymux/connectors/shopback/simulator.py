@@ -48,6 +48,9 @@ class ShopbackSimulator(Simulator):
     credentials: ClassVar[Mapping[str, str]] = {
         "merchant_id": "5f0c1b3e-sandbox-merchant", "merchant_secret": "TK_sandbox_shopback",
     }  # fmt: skip
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("billingAddress.country", "BR"): "BillingAddress Country",
+    }
 
     def routes(self) -> list[Route]:
         """The login, the calls of orders, the page that the shopper is sent to, and the sandbox's own."""

@@ -31,6 +31,10 @@ class SplititSimulator(Simulator):
     credentials: ClassVar[Mapping[str, str]] = {
         "client_id": "APIUserSandbox", "client_secret": "sandbox-splitit-password", "terminal_id": "sandbox-terminal",
     }  # fmt: skip
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("customer.email", "nobody"): "email",
+        ("billingAddress.postalCode", "1"): "ZIP code",
+    }
 
     def routes(self) -> list[Route]:
         """The token call, the calls of one plan, and the sandbox's own one."""

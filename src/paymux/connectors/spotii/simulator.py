@@ -36,6 +36,9 @@ class SpotiiSimulator(Simulator):
     """A merchant's orders, named by the merchant's own reference."""
 
     credentials: ClassVar[Mapping[str, str]] = {"public_key": "sandbox-public", "private_key": "sandbox-private"}
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("billingAddress.streetAddress", None): "line1",
+    }
 
     def routes(self) -> list[Route]:
         """The calls of the API, orders with and without a slash at the end as the sources have both; the sandbox's own."""

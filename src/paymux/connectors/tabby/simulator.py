@@ -47,6 +47,11 @@ class TabbySimulator(Simulator):
         "webhook_header": "X-Shop-Secret",
         "webhook_secret": "sandbox-tabby-webhook-secret",
     }
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("customer.phoneNumber", "1"): "payment.buyer.phone",
+        ("customer.phoneNumber", "call me"): "payment.buyer.phone",
+        ("customer.email", "nobody"): "payment.buyer.email",
+    }
 
     def routes(self) -> list[Route]:
         """The calls that concern one payment, the webhooks, and the sandbox's own three."""

@@ -31,6 +31,10 @@ class TamaraSimulator(Simulator):
         "api_token": "sandbox-tamara-api-token",
         "notification_token": "sandbox-tamara-notification-token",
     }
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("customer.phoneNumber", "1"): "phone_number",
+        ("customer.phoneNumber", "call me"): "phone_number",
+    }
 
     def routes(self) -> list[Route]:
         """The calls that concern one order, the ways to pay, and the sandbox's own two."""

@@ -30,6 +30,9 @@ class ZipSimulator(Simulator):
     """The shopper approves a checkout; the merchant charges it, or an account token that he made of it."""
 
     credentials: ClassVar[Mapping[str, str]] = {"api_key": "sandbox-zip-private-key"}
+    refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
+        ("billingAddress.country", "BR"): "billing_address.country",
+    }
 
     def routes(self) -> list[Route]:
         """The calls of the API, and the sandbox's own two."""
