@@ -53,6 +53,10 @@ def _names_amounts(provider: Provider) -> bool:
     return provider.facts.reports_amount
 
 
+def _names_currencies(provider: Provider) -> bool:
+    return provider.facts.reports_currency
+
+
 async def _is_another_payment(trial: Trial, reference: str, **changes: str) -> None:
     """Change what the provider holds of an order's checkout before the shopper decides; it is open in his browser."""
     ((name, case),) = trial.installation.store.cases(reference)[:1]
@@ -84,7 +88,7 @@ async def test_a_cheaper_payment_does_not_pay_the_order_and_is_given_back(trial:
     await _is_given_back(trial, opened["orderReference"])
 
 
-@pytest.mark.where(holds=_names_amounts)
+@pytest.mark.where(holds=_names_currencies)
 async def test_a_payment_in_another_currency_does_not_pay_the_order_and_is_given_back(trial: Trial) -> None:
     opened = await trial.opens()
     await trial.shopper.reaches(opened["redirectUrl"])

@@ -297,8 +297,8 @@ class ProviderFacts(_Facts):
         (),
         description="Kinds (capture, void, refund) whose listed movements always carry our key: one without is not ours.",
     )
-    reports_amount: bool = Field(True, description="Whether the provider's status names amount and currency.")
-    reports_reference: bool = Field(True, description="Whether the provider's status names our reference.")
+    reports_amount: bool = Field(True, description="Whether the provider's status names the amount that was to be paid.")
+    reports_currency: bool = Field(True, description="Whether the provider's status names the currency.")
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()
