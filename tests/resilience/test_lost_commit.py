@@ -64,23 +64,31 @@ class Wire:
         ends = {writer, forth}
         self._open |= ends
         answers = asyncio.create_task(self._pass(back, writer))
+        try:
+            with contextlib.suppress(ConnectionError):
+                commit = await self._until_the_cut(reader, forth)
+                answers.cancel()
+                await asyncio.wait({answers})
+                if commit and self._arrives:
+                    forth.write(commit)
+                    await back.readuntil(_COMMITTED)
+        finally:
+            answers.cancel()
+            for end in ends:
+                end.close()
+            self._open -= ends
+
+    async def _until_the_cut(self, reader: asyncio.StreamReader, forth: asyncio.StreamWriter) -> bytes:
+        """Pass on what the client says; the COMMIT that is to be cut, or nothing when the client left without."""
         marked = False
-        with contextlib.suppress(ConnectionError):
-            while said := await reader.read(65536):
-                marked = (marked and _BEGIN not in said) or (self._mark is not None and self._mark in said)
-                if marked and _COMMIT in said:
-                    answers.cancel()
-                    self._mark, self.cuts = None, self.cuts + 1
-                    if self._arrives:
-                        forth.write(said)
-                        await back.readuntil(_COMMITTED)
-                    break
-                forth.write(said)
-                await forth.drain()
-        answers.cancel()
-        for end in ends:
-            end.close()
-        self._open -= ends
+        while said := await reader.read(65536):
+            marked = (marked and _BEGIN not in said) or (self._mark is not None and self._mark in said)
+            if marked and _COMMIT in said:
+                self._mark, self.cuts = None, self.cuts + 1
+                return said
+            forth.write(said)
+            await forth.drain()
+        return b""
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
