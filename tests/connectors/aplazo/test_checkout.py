@@ -161,7 +161,7 @@ async def test_the_documented_status_is_a_payment(scripted: Scripted, till: Till
     ("word", "kind"),
     [
         ("OUTSTANDING", Paid), ("ACTIVO", Paid), ("Activo", Paid), ("ACTIVE", Pending), ("CANCELLED", Cancelled),
-        ("CANCELADO", Cancelled), ("NO CONFIRMADO", Pending), ("New", Pending), ("DEVUELTO", Pending),
+        ("CANCELADO", Cancelled), ("NO CONFIRMADO", Pending), ("New", Pending), ("DEVUELTO", Cancelled),
         ("INACTIVO", Pending),
     ],
 )  # fmt: skip
@@ -170,6 +170,20 @@ async def test_every_documented_status_is_read_and_any_other_is_pending(
 ) -> None:
     scripted.says(200, [STATUS[0] | {"status": word}])
     assert type(await scripted.connector.fetch(till.checkout())) is kind
+
+
+@pytest.mark.parametrize("total", [STATUS[0]["totalAmount"], None])
+async def test_a_loan_that_was_paid_and_returned_was_given_back_whole(
+    scripted: Scripted, till: Till, total: str | None
+) -> None:
+    """The cancellation flow calls an unpaid loan that was cancelled so, too: only the loan that paid tells of a refund."""
+    scripted.says(200, [STATUS[0] | {"status": "DEVUELTO", "totalAmount": total}])
+    paid = replace(till.checkout(), payment_id=str(STATUS[0]["loanId"]))
+    report = await scripted.connector.fetch(paid)
+    assert isinstance(report, Paid)
+    assert report.refunded == Decimal(1300)
+    scripted.says(200, [STATUS[0] | {"status": "DEVUELTO", "totalAmount": total}])
+    assert isinstance(await scripted.connector.fetch(replace(paid, payment_id="1")), Cancelled)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.connectors.journey import Shop
 
 DAY = 86_400
@@ -46,13 +48,47 @@ async def test_a_loan_that_nobody_confirms_is_cancelled_when_the_order_ends(shop
     assert order.balance == 0
 
 
-async def test_a_refund_whose_answer_was_lost_is_sent_again_and_made_once(shop: Shop) -> None:
+@pytest.mark.parametrize("fault", ["error_before", "error_after"])
+async def test_a_refund_whose_answer_was_lost_is_left_to_a_person_and_never_sent_twice(shop: Shop, fault: str) -> None:
+    """No page of Aplazo's says that a repeated key is heeded, and none lists the refunds of a loan."""
     order = await shop.sells("APLAZO_MX")
-    await order.fault("refund", "error_after")
+    await order.fault("refund", fault)
     assert await order.refunded("30") == "PENDING"
-    await order.later(31)
-    assert [status for _, status in await order.refunds_made()] == ["SUCCESSFUL"]
-    assert order.balance == 70
+    await order.later(31, DAY, DAY)
+    details = await order.details()
+    assert await order.refunds_made() == [("MERCHANT", "PENDING")]
+    assert "nobody knows whether the refund R-1 happened" in details["needsReview"]
+    assert order.balance == (70 if fault == "error_after" else 100)
+
+
+async def test_a_loan_that_is_given_back_in_aplazos_panel_is_a_refund_of_all(shop: Shop) -> None:
+    order = await shop.sells("APLAZO_MX", "64.10")
+    assert await order.refunded("20") == "SUCCESSFUL"
+    await order.at_provider("provider-refund")
+    await order.refunds_come_to(("MERCHANT", "SUCCESSFUL"), ("PROVIDER", "SUCCESSFUL"))
+    details = await order.details()
+    assert (details["status"], Decimal(details["refundedAmount"]), details["needsReview"]) == (
+        "SUCCESSFUL", Decimal("64.10"), None,
+    )  # fmt: skip
+    assert order.balance == 0
+
+
+async def test_a_loan_that_was_paid_and_is_called_cancelled_is_listed_once(shop: Shop) -> None:
+    order = await shop.sells("APLAZO_MX", "1500")
+    for _ in range(2):
+        await order.at_provider("tamper", status="CANCELADO", notify=True)
+        (told,) = await order.told("ORDER_NEEDS_REVIEW")
+        assert told["needsReview"] == "the provider reports cancelled after a payment"
+    assert (await order.details())["refundedAmount"] == "0"
+
+
+async def test_a_cancelled_loan_that_is_called_returned_was_never_paid(shop: Shop) -> None:
+    order = await shop.opens("APLAZO_MX")
+    await order.page()
+    await order.at_provider("tamper", status="DEVUELTO", notify=True)
+    (told,) = await order.told()
+    assert told["status"] == "CANCELED"
+    assert order.ledger == []
 
 
 async def test_an_order_in_another_currency_is_refused_before_anything_is_sent(shop: Shop) -> None:

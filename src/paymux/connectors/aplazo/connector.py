@@ -3,6 +3,8 @@
 A loan is opened with an access token of its own, everything after that with merchant ID and API token. Calls name the
 cart, so each checkout has a cart of its own: two loans of one cart could not be told apart in a refund. A loan is paid
 once its first instalment is; a notification says so under a signature, and names no amount, so it leads to asking.
+A refund counts once it is taken on, as Aplazo's guide says; after a lost answer a person has to look, for nothing tells
+one refund of a cart from another. DEVUELTO is what becomes of a loan that was cancelled and of one that was given back.
 Aplazo counts in pesos and ignores any currency; amounts are numbers in major units. It cancels no loan by itself.
 Sources: see provider.toml.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -45,7 +48,8 @@ from paymux.platform.http import Answer, NotSent, Unclear
 _PESOS = "MXN"
 _PAID = frozenset({"OUTSTANDING", "ACTIVO"})
 _CANCELLED = frozenset({"CANCELLED", "CANCELADO"})
-# A refund counts as soon as it is taken on; the other two are what becomes of it.
+_RETURNED = "DEVUELTO"
+# A refund counts as soon as it is taken on ("you can consider the refund as successful"); the other two may come of it.
 _TAKEN_ON = frozenset({"REQUESTED", "APPROVED", "REFUNDED"})
 _REJECTED = "REJECTED"
 
@@ -79,7 +83,8 @@ class Aplazo(Connector):
         loans = read(Loans, answer).root
         if not loans:
             return Pending(reason="Aplazo lists no loan of this checkout")
-        return _report(min(loans, key=_how_far_from_paid), {"loans": answer.json()})
+        loan = min(loans, key=lambda one: _how_far_from_paid(one, checkout))
+        return _report(loan, checkout, {"loans": answer.json()})
 
     def verify_event(self, event: Incoming) -> str | None:
         """Check the token of the notification. Its life is not looked at, for it leads to nothing but asking."""
@@ -108,7 +113,7 @@ class Aplazo(Connector):
     # -- moving money and the rest ------------------------------------------------------------
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
-        """Refund a part or all. A repeat with the same key gets the first answer."""
+        """Refund a part or all. The key goes along, as in the Magento module; no page says that it is heeded."""
         body = _of_cart(checkout, move.amount, move.description or f"Refund {move.reference}")
         headers = {**self._keys(), "X-Idempotency-Key": move.key}
         answer = await self._made("POST", "/api/pos/loan/refund", body, headers)
@@ -126,7 +131,7 @@ class Aplazo(Connector):
         answer = await self._answered("POST", "/api/pos/loan/cancel", body, self._keys())
         if answer.status < 400:
             word = read(CancelledLoan, answer).status
-            if word.upper() not in _CANCELLED:
+            if word.upper() not in (*_CANCELLED, _RETURNED):
                 raise Unclear(f"Aplazo answered a cancel with {word[:64]}")
         elif not isinstance(await self.fetch(checkout), Cancelled):
             raise refusal(answer)
@@ -204,19 +209,31 @@ def _number(pesos: Decimal) -> Decimal:
 # -- what is read -----------------------------------------------------------------------------
 
 
-def _how_far_from_paid(loan: Loan) -> int:
-    """Of several loans of a cart one that is paid tells how it stands, else one that may be paid yet."""
+def _how_far_from_paid(loan: Loan, checkout: Checkout) -> int:
+    """Of several loans of a cart one that is paid tells how it stands, then the one that was, then one that may be yet."""
     word = loan.status.upper()
-    return 0 if word in _PAID else 2 if word in _CANCELLED else 1
+    if word in _PAID:
+        return 0
+    if word == _RETURNED:
+        return 1 if loan.loan_id == checkout.payment_id else 3
+    return 3 if word in _CANCELLED else 2
 
 
-def _report(loan: Loan, answer: Mapping[str, Any]) -> Report:
+def _report(loan: Loan, checkout: Checkout, answer: Mapping[str, Any]) -> Report:
     """What a loan says; a word that we don't know is asked about again. Answers name neither cart nor reference."""
     word = loan.status.upper()
     if word in _PAID:
-        captured = loan.total_amount
-        total = None if captured is None else Money(captured, _PESOS)
-        return Paid(payment_id=loan.loan_id, total=total, captured=captured, raw=answer)
-    if word in _CANCELLED:
+        return _paid(loan, answer)
+    if word == _RETURNED and loan.loan_id == checkout.payment_id:
+        whole = checkout.total.amount if loan.total_amount is None else loan.total_amount
+        return replace(_paid(loan, answer), refunded=whole)
+    if word in (*_CANCELLED, _RETURNED):
+        # Never seen as paid: an unpaid loan that was cancelled is called returned, too.
         return Cancelled(reason=f"the loan is {word}", raw=answer)
     return Pending(reason=f"the loan is {word[:64]}", raw=answer)
+
+
+def _paid(loan: Loan, answer: Mapping[str, Any]) -> Paid:
+    captured = loan.total_amount
+    total = None if captured is None else Money(captured, _PESOS)
+    return Paid(payment_id=loan.loan_id, total=total, captured=captured, raw=answer)
