@@ -19,6 +19,7 @@ from paymux.orders.reconciliation import Asked, Pace
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import Till
+from tests.processes import environment_of, run
 
 FAST = Pace(rate=1000)
 
@@ -335,6 +336,61 @@ async def test_the_command_lists_repairs_and_says_by_its_exit_code_what_is_left(
     assert (code, "neither a connector nor a payment method code" in said) == (1, True)
     code, said = await command(installation, "reconcile", "--provider", "AFTERPAY_AU", "--from", "yesterday")
     assert (code, "--from must be a date" in said) == (1, True)
+
+
+async def test_what_the_command_prints_as_json_parses_while_something_differs_and_the_log_goes_elsewhere(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    reference = await paid(merchant, shopper, "AFTERPAY_AU")
+    await tampered(installation, reference)
+    ran = await asyncio.to_thread(run, beside(installation), *RECONCILE, "--json")
+    assert ran.code == 1
+    [row] = [row for row in json.loads(ran.out)["orders"] if row["orderReference"] == reference]
+    assert row["differences"] == [{"what": "refunded", "ours": "0", "theirs": "12.5"}]
+    assert "reconciliation.differs" in ran.said
+
+
+# Runs `paymux` with a connector that makes a mistake, of all calls, in the one that reads an order.
+_MISTAKEN = """
+from paymux.cli import main
+from paymux.connectors.afterpay.connector import Afterpay
+async def fetch(self, checkout):
+    read = {"session": checkout.session, "from": "marked-by-the-provider"}
+    return read["status"]
+Afterpay.fetch = fetch
+main()
+"""
+
+
+async def test_a_connectors_unforeseen_mistake_is_told_without_anything_that_it_worked_on(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    await paid(merchant, shopper, "AFTERPAY_AU")
+    environment = beside(installation)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _MISTAKEN, *RECONCILE, env=environment, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, said = (text.decode() for text in await process.communicate())
+    assert "0 differ" in out
+    assert len(out.splitlines()) == out.count("no answer") + 1
+    [fault] = {json.loads(line)["exception"] for line in said.splitlines() if "connector.failed" in line}
+    assert "in fetch" in fault
+    assert fault.endswith("builtins.KeyError")
+    for hidden in ("marked-by-the-provider", environment["PAYMUX_DATABASE_URL"], "session", "locals"):
+        assert hidden not in out + said
+
+
+RECONCILE = ("reconcile", "--provider", "AFTERPAY_AU", "--rate", "100")
+
+
+def beside(installation: Installation) -> dict[str, str]:
+    """The environment of a command that is typed beside the installation."""
+    settings = installation.settings
+    return environment_of(
+        PAYMUX_HOME=str(settings.home), PAYMUX_DATABASE_URL=settings.database_url,
+        PAYMUX_SANDBOX_PORT=str(settings.sandbox_port),
+    )  # fmt: skip
 
 
 async def tampered(installation: Installation, reference: str) -> None:
