@@ -55,10 +55,20 @@ class Evidence:
         return self.provider.facts
 
     @cached_property
-    def samples(self) -> int:
-        """How many documented requests, answers and events are kept with their source."""
+    def _kept(self) -> list[Mapping[str, object]]:
         files = (self.provider.folder / "samples").glob("*.json")
-        return sum("source" in json.loads(file.read_text(encoding="utf-8")) for file in files)
+        told: list[Mapping[str, object]] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return [sample for sample in told if "source" in sample]
+
+    @property
+    def samples(self) -> int:
+        """How many requests, answers and events are kept as the provider documents them, with their source."""
+        return sum(not sample.get("rebuilt") for sample in self._kept)
+
+    @property
+    def rebuilt(self) -> int:
+        """How many are put together from the fields that the provider's own code or page names, with values of ours."""
+        return len(self._kept) - self.samples
 
     @property
     def bought_with(self) -> str:
@@ -81,6 +91,7 @@ class Evidence:
         said = [f"probe {len(one.places)}"]
         said += ["suite"] if code == self.bought_with else []
         said += [f"samples {self.samples}"] if self.samples else []
+        said += [f"rebuilt {self.rebuilt}"] if self.rebuilt else []
         kinds = (proof.kind for proof in self.facts.proofs if not proof.codes or code in proof.codes)
         return ", ".join([*said, *dict.fromkeys(kinds)])
 
@@ -98,6 +109,10 @@ class Evidence:
         if self.samples:
             lines.append(
                 f"- {self.samples} documented requests, answers and events, each with its source, are in `samples/`."
+            )
+        if self.rebuilt:
+            lines.append(
+                f"- {self.rebuilt} samples are rebuilt: the fields are those that its code or pages name, the values are ours."
             )
         for proof in self.facts.proofs:
             only = f", for {', '.join(f'`{code}`' for code in proof.codes)}" if proof.codes else ""

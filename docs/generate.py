@@ -99,7 +99,8 @@ def overview(found: dict[str, Evidence]) -> str:
         " and looked at what moved there; `make test` does it again, and"
         " fails where a connector, its facts and this table differ. **proved by**: `probe` in how many countries and currencies;"
         " `suite` the conformance suite in a whole installation, with a provider's first code; `samples` how many of the provider's"
-        " own documented requests and answers are kept; and who else judged connector and simulator: the provider's published"
+        " own documented requests and answers are kept, `rebuilt` how many more are put together from the fields that its code or"
+        " pages name, with values of ours; and who else judged connector and simulator: the provider's published"
         " `specification`, its `official client`, a `signature vector` or `documented example` of its own. Each page tells more.\n",
     ]
     for title, fallback in (("Connectors of their own", False), ("By the open contract", True)):
