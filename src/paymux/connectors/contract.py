@@ -334,6 +334,12 @@ class Ask:
     left: bool = False
     completed: bool = False
 
+    @classmethod
+    def by_address(cls, query: Mapping[str, str], session: str | None = None) -> Ask:
+        """What a return hints at by nothing but which of our addresses it came to, `success` or `cancel` (see `return_to`)."""
+        via = query.get("via")
+        return cls(session=session, completed=via == "success", left=via == "cancel")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventReading:

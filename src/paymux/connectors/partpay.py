@@ -158,8 +158,7 @@ class PartPay(Connector):
         named, token = query.get("orderId"), query.get("token")
         if not named and token:
             named = checkout.session if token == checkout.state.get("token") else token
-        via = query.get("via")
-        return Ask(session=named or None, completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query, named or None)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """How the order stands. Refunds are not told."""

@@ -73,8 +73,7 @@ class Aplazo(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """Only by which of our addresses the shopper came back: a hint."""
-        via = query.get("via")
-        return Ask(completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The loans of the cart, which is this checkout's alone: any that is paid pays it, as in both plugins."""

@@ -92,8 +92,7 @@ class GoCardless(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """Only our own hint on which way he came back: GoCardless signs nothing."""
-        via = query.get("via")
-        return Ask(completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment with its refunds once there is one, else the billing request."""

@@ -107,8 +107,7 @@ class PayJustNow(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """Only by which of our two addresses the shopper came back: a hint."""
-        via = query.get("via")
-        return Ask(completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The checkout by its token."""

@@ -88,8 +88,7 @@ class Sezzle(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """Only our own hint on which way he came back: Sezzle signs nothing, and `customer-uuid` is not believed."""
-        via = query.get("via")
-        return Ask(completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The order; of one that was paid, and is to bring a token, the customer, too."""

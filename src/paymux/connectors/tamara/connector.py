@@ -69,8 +69,7 @@ class Tamara(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """All of it is unsigned: which address he was sent to is a hint only, and the order tells whether he agreed."""
-        via = query.get("via")
-        return Ask(session=query.get("orderId") or None, left=via == "cancel", completed=via == "success")
+        return Ask.by_address(query, query.get("orderId") or None)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The order, which exists from create on."""

@@ -88,8 +88,7 @@ class TripleA(Connector):
 
     def read_return(self, query: Mapping[str, str], checkout: Checkout) -> Ask | Report:
         """Only our own hint on which way the shopper came back: nothing is signed."""
-        via = query.get("via")
-        return Ask(completed=via == "success", left=via == "cancel")
+        return Ask.by_address(query)
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment."""
