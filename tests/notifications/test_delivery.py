@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 import structlog
@@ -12,6 +13,8 @@ from standardwebhooks import Webhook
 
 from paymux.accounts import service as accounts
 from paymux.notifications.delivery import SCHEDULE, list_deliveries, replay
+from paymux.notifications.endpoint_limits import FAILURES, PAUSE
+from paymux.platform import lanes
 from paymux.platform.database import from_json
 from tests.conftest import Eventually
 from tests.notifications.conftest import Endpoint, Shop
@@ -248,6 +251,32 @@ async def test_an_endpoint_that_hangs_delays_no_other(
         await eventually(healthy.came)
         assert 0 < hanging.most_under_way <= 4
         hanging.open.set()
+
+
+async def test_an_endpoint_that_is_dead_is_left_alone_and_what_waits_for_it_keeps_its_schedule(
+    shop: Shop, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = 0.0
+    monkeypatch.setattr(lanes, "monotonic", lambda: monotonic() + moved)
+    endpoint.open.clear()
+    for _ in range(FAILURES + 1):
+        await shop.is_told(endpoint)
+    *dead, waits = [row["id"] for row in await shop.rows("SELECT id FROM deliveries ORDER BY id")]
+    deliverer = shop.deliverer()
+    await asyncio.gather(*(deliverer.deliver(one) for one in dead))
+    assert len(endpoint.received) == await shop.attempts() == FAILURES
+
+    async with shop.database.transaction() as tx:
+        await tx.execute("DELETE FROM pgqueuer")
+    await deliverer.deliver(waits)
+    assert len(endpoint.received) == await shop.attempts() == FAILURES, "nothing went out, and no try was counted"
+    (job,) = await shop.rows("SELECT payload, execute_after > now() AS later FROM pgqueuer")
+    assert (job["payload"].decode(), job["later"]) == (waits, True)
+
+    moved += PAUSE + 1
+    endpoint.open.set()
+    await deliverer.deliver(waits)
+    assert sorted(await shop.states()) == ["delivered", *["waiting"] * FAILURES]
 
 
 async def test_no_connection_to_the_database_is_held_while_an_endpoint_answers(shop: Shop, endpoint: Endpoint) -> None:

@@ -57,8 +57,8 @@ class Deliverer:
     ) -> None:  # fmt: skip
         self._database, self._keyring, self._clock, self._settings = database, keyring, clock, settings
         self._secrets = webhook_secrets
-        # Half of a worker's places at most: the other half stays for what moves orders.
-        self._limits = EndpointLimits(settings.job_concurrency // 2)
+        # Three eighths of a worker's places at most: half of them is for what calls providers (`JobPlaces`).
+        self._limits = EndpointLimits(settings.job_concurrency * 3 // 8)
         self._session: aiohttp.ClientSession | None = None
 
     async def deliver(self, payload: str) -> None:
@@ -74,14 +74,15 @@ class Deliverer:
                 return
             secrets = await self._secrets(held, row["merchant_id"])
         try:
-            with self._limits.place(row["url"], row["merchant_id"]):
+            with self._limits.place(row["url"], row["merchant_id"]) as call:
                 attempt = await self._try(row, secrets)
+                if secrets:
+                    call.healthy = attempt.status is not None
         except EndpointFull as full:
             async with self._database.connection() as held:
                 await jobs.enqueue(held, "deliver", payload, full.after)
             return
         passing(CrashPoint.DELIVERED)
-        self._limits.report(row["url"], answered=attempt.status is not None)
         await self._settle(row, attempt)
 
     def body(self, row: Record) -> bytes:

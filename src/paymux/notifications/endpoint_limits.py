@@ -1,37 +1,56 @@
-"""A bulkhead per endpoint host, and one per merchant: who is slow or dead waits for himself and delays no other (W3).
+"""A bulkhead and a circuit breaker per endpoint, a bulkhead per host and merchant: who is slow or dead delays no other (W3).
 
-A merchant names a URL with every order, and may name as many hosts as he likes: together they get a quarter of all places.
+An endpoint is a merchant's host. Many merchants may be at one host, and each waits for his own answers; the host as a
+whole gets half of all places. A merchant names a URL with every order, and may name as many hosts as he likes: together
+they get a third of all places.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 
 from yarl import URL
 
+from paymux.platform.lanes import Breaker, BreakerOpen, Passage
+from paymux.platform.shares import Turns
+
 AT_ONCE = 4
-AT_ONCE_WHILE_FAILING = 1
-OF_ALL = 4
-"""One merchant's deliveries get the so many-th part of all places."""
-LONGEST_TURN = 30.0
-KEPT_HOSTS = 10_000
+FAILURES = 3
+"""After so many tries in a row that nobody answered, an endpoint is left alone for PAUSE seconds; then one is made."""
+PAUSE = 5.0
+OF_ALL_PER_HOST = 2
+OF_ALL_PER_MERCHANT = 3
+"""A host's, and one merchant's, deliveries get the so many-th part of all places."""
+KEPT = 10_000
 
 
 @dataclass(slots=True)
-class _Host:
+class _Bound:
+    """So many deliveries at once, of whatever it bounds."""
+
+    at_once: int
     busy: int = 0
-    failing: bool = False
-    took: float = 0.02
-    turn: float = 0.0
+    turns: Turns = field(default_factory=Turns)
+    breaker: Breaker = field(default_factory=lambda: Breaker(FAILURES, PAUSE))
+    """Used of an endpoint's alone."""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.busy += 1
+        begun = monotonic()
+        try:
+            yield
+        finally:
+            self.busy -= 1
+            self.turns.held(monotonic() - begun)
 
 
 class EndpointFull(Exception):
-    """As many deliveries as this host or merchant gets are under way: come back `after` that time."""
+    """Nothing goes there now: as many deliveries as it gets are under way, or it is dead. Come back `after` that time."""
 
     def __init__(self, after: timedelta) -> None:
         super().__init__(f"come back after {after}")
@@ -39,48 +58,41 @@ class EndpointFull(Exception):
 
 
 class EndpointLimits:
-    """Counts this process's deliveries under way, per host, per merchant and in all (at most `in_all`)."""
+    """Counts this process's deliveries under way, per endpoint, host and merchant, and in all (at most `in_all`)."""
 
     def __init__(self, in_all: int) -> None:
-        self._in_all, self._busy = in_all, 0
-        self._each, self._merchants = max(AT_ONCE, in_all // OF_ALL), Counter[str]()
-        self._hosts: dict[str, _Host] = {}
+        self._in_all = _Bound(in_all)
+        self._per_host = max(AT_ONCE, in_all // OF_ALL_PER_HOST)
+        self._per_merchant = max(AT_ONCE, in_all // OF_ALL_PER_MERCHANT)
+        self._bounds: dict[tuple[str, str], _Bound] = {}
 
     @contextmanager
-    def place(self, url: str, merchant_id: str) -> Iterator[None]:
-        """Hold a place for one delivery of a merchant's. Raises EndpointFull."""
-        host = self._host(url)
-        limit = AT_ONCE_WHILE_FAILING if host.failing else AT_ONCE
-        if host.busy >= limit or self._merchants[merchant_id] >= self._each or self._busy >= self._in_all:
-            raise EndpointFull(timedelta(seconds=self._next_turn(host, limit)))
-        host.busy += 1
-        self._busy += 1
-        self._merchants[merchant_id] += 1
-        begun = asyncio.get_running_loop().time()
-        try:
-            yield
-        finally:
-            host.busy -= 1
-            self._busy -= 1
-            self._merchants -= Counter((merchant_id,))
-            host.took = asyncio.get_running_loop().time() - begun
-
-    def report(self, url: str, *, answered: bool) -> None:
-        """Say whether the host answered: one that does not gets one place until it does."""
-        self._host(url).failing = not answered
-
-    def _host(self, url: str) -> _Host:
+    def place(self, url: str, merchant_id: str) -> Iterator[Passage]:
+        """Hold a place for one delivery of a merchant's, which says whether it was answered. Raises EndpointFull."""
         parts = URL(url)
-        name = f"{parts.raw_host}:{parts.port}"
-        if name not in self._hosts:
-            if len(self._hosts) >= KEPT_HOSTS:
-                self._hosts = {kept: host for kept, host in self._hosts.items() if host.busy}
-            self._hosts[name] = _Host()
-        return self._hosts[name]
+        host = f"{parts.raw_host}:{parts.port}"
+        endpoint = self._bound(merchant_id, host, AT_ONCE)
+        bounds = (
+            endpoint,
+            self._bound("", host, self._per_host),
+            self._bound(merchant_id, "", self._per_merchant),
+            self._in_all,
+        )
+        if full := [bound for bound in bounds if bound.busy >= bound.at_once]:
+            raise EndpointFull(max(bound.turns.next(bound.at_once) for bound in full))
+        try:
+            with endpoint.breaker.passage() as call, ExitStack() as held:
+                for bound in bounds:
+                    held.enter_context(bound.held())
+                yield call
+        except BreakerOpen as no:
+            # Of those that wait for it one tries when its time has come, and what it finds is known to the next.
+            raise EndpointFull(max(timedelta(seconds=no.left), endpoint.turns.next(1))) from None
 
-    @staticmethod
-    def _next_turn(host: _Host, limit: int) -> float:
-        # Those turned away come back one after the other, as fast as the host has been answering.
-        now = asyncio.get_running_loop().time()
-        host.turn = min(max(host.turn, now) + max(host.took / limit, 0.005), now + LONGEST_TURN)
-        return host.turn - now
+    def _bound(self, merchant_id: str, host: str, at_once: int) -> _Bound:
+        name = merchant_id, host
+        if name not in self._bounds:
+            if len(self._bounds) >= KEPT:
+                self._bounds = {kept: one for kept, one in self._bounds.items() if one.busy}
+            self._bounds[name] = _Bound(at_once)
+        return self._bounds[name]

@@ -9,9 +9,9 @@ caller's own cancelling as a failure; a lane lets one through.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from time import monotonic
 
 KEPT = 1000
@@ -28,16 +28,65 @@ class Passage:
     healthy: bool | None = None
 
 
+class BreakerOpen(Exception):
+    """Nothing goes out: the other end is down, or one call is trying whether it is back."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__(f"for {left:.1f} s")
+        self.left = left
+        """Seconds until somebody may try; 0 while somebody does."""
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Lets nothing out after so many failures in a row, for `pause` seconds; then one call tries for all."""
+
+    failures: int
+    pause: float
+    row: int = 0
+    opened: float | None = None
+    """When it opened, or its last trial failed; None while all may go."""
+    trying: bool = False
+
+    @contextmanager
+    def passage(self) -> Iterator[Passage]:
+        """One call on its way. Raises BreakerOpen before anything is sent."""
+        trial, call = self._enter(), Passage()
+        try:
+            yield call
+        finally:
+            self._leave(call, trial)
+
+    def _enter(self) -> bool:
+        """Whether this call is the one that tries if the other end is back."""
+        if self.opened is None:
+            return False
+        left = self.opened + self.pause - monotonic()
+        if self.trying or left > 0:
+            raise BreakerOpen(max(left, 0.0))
+        self.trying = True
+        return True
+
+    def _leave(self, call: Passage, trial: bool) -> None:
+        if trial:
+            self.trying = False
+        if call.healthy is None:
+            return
+        if call.healthy:
+            self.row, self.opened = 0, None
+            return
+        self.row += 1
+        # Calls that left before it opened tell nothing new.
+        if trial or (self.opened is None and self.row >= self.failures):
+            self.opened = monotonic()
+
+
 @dataclass(slots=True)
 class _Lane:
     free: asyncio.Semaphore
+    breaker: Breaker
     waiting: int = 0
     busy: int = 0
-    failures: int = 0
-    opened: float | None = None
-    """When the breaker opened, or its last trial failed; None while it is closed."""
-    trying: bool = False
-    changed: float = field(default_factory=monotonic)
 
 
 class Lanes:
@@ -58,14 +107,14 @@ class Lanes:
         lane = self._lane(name)
         await self._place(lane, name)
         lane.busy += 1
-        trial, call = False, Passage()
         try:
-            trial = self._enter(lane, name)
-            yield call
+            with lane.breaker.passage() as call:
+                yield call
+        except BreakerOpen:
+            raise LaneClosed(f"{name} has failed {self._failures} times in a row") from None
         finally:
             lane.busy -= 1
             lane.free.release()
-            self._leave(lane, call, trial)
 
     async def _place(self, lane: _Lane, name: str) -> None:
         if lane.free.locked() and lane.waiting >= self._at_once:
@@ -79,32 +128,9 @@ class Lanes:
         finally:
             lane.waiting -= 1
 
-    def _enter(self, lane: _Lane, name: str) -> bool:
-        """Whether this call is the one that tries if the other end is back."""
-        if lane.opened is None:
-            return False
-        if lane.trying or monotonic() - lane.opened < self._pause:
-            raise LaneClosed(f"{name} has failed {self._failures} times in a row")
-        lane.trying = True
-        return True
-
-    def _leave(self, lane: _Lane, call: Passage, trial: bool) -> None:
-        lane.changed = monotonic()
-        if trial:
-            lane.trying = False
-        if call.healthy is None:
-            return
-        if call.healthy:
-            lane.failures, lane.opened = 0, None
-            return
-        lane.failures += 1
-        # Calls that left before it opened tell nothing new.
-        if trial or (lane.opened is None and lane.failures >= self._failures):
-            lane.opened = lane.changed
-
     def _lane(self, name: str) -> _Lane:
         if name not in self._lanes:
             if len(self._lanes) >= KEPT:
                 self._lanes = {kept: lane for kept, lane in self._lanes.items() if lane.busy or lane.waiting}
-            self._lanes[name] = _Lane(asyncio.Semaphore(self._at_once))
+            self._lanes[name] = _Lane(asyncio.Semaphore(self._at_once), Breaker(self._failures, self._pause))
         return self._lanes[name]

@@ -43,8 +43,12 @@ class Turns:
     """Whoever was turned away comes back in his turn: one after the other, as fast as places have become free."""
 
     took: float = 0.02
-    """Seconds for which a place was held last."""
+    """Seconds for which a place was held, the last ones counting most."""
     last: float = 0.0
+
+    def held(self, seconds: float) -> None:
+        """Say for how long a place was held."""
+        self.took += (seconds - self.took) / 4
 
     def next(self, places: int) -> timedelta:
         """How long the next one waits, where so many places are used at once; LONGEST_TURN seconds at most."""
@@ -56,13 +60,13 @@ class Turns:
 class JobPlaces:
     """A bulkhead per provider among the jobs of one process.
 
-    Of `jobs` places a quarter at most goes to what calls one provider, or `calls` where that is less; three eighths to
-    all such jobs together. Webhooks get half of them (`Deliverer`), and what calls nobody has the rest, whoever hangs.
+    Of `jobs` places a quarter at most goes to what calls one provider, or `calls` where that is less; half to all such
+    jobs together. Webhooks get three eighths (`Deliverer`), and what calls nobody has the rest, whoever hangs.
     """
 
     def __init__(self, jobs: int, calls: int) -> None:
         self._each = min(jobs // 4, calls)
-        self._shares = Shares(jobs * 3 // 8, self._each)
+        self._shares = Shares(jobs // 2, self._each)
         self._turns: dict[str, Turns] = {}
 
     @contextmanager
@@ -78,4 +82,4 @@ class JobPlaces:
             yield
         finally:
             self._shares.give_back(provider)
-            turns.took = monotonic() - begun
+            turns.held(monotonic() - begun)
