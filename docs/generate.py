@@ -80,7 +80,13 @@ def overview(found: dict[str, Evidence]) -> str:
     """docs/providers.md."""
     codes = [(code, evidence) for evidence in found.values() for code in evidence.facts.codes.values()]
     own = [evidence.facts for evidence in found.values() if not evidence.facts.fallback]
-    retired = [facts for facts in own if facts.retired]
+    retired = [(facts.title, facts.retired) for facts in own if facts.retired]
+    retired += [
+        (f"{code.title} (`{code.code}`)", code.retired)
+        for facts in own
+        for code in facts.codes.values()
+        if code.retired
+    ]
     lines = [
         HEAD,
         "# Providers\n",
@@ -110,9 +116,7 @@ def overview(found: dict[str, Evidence]) -> str:
         lines += [*_table([pair for pair in codes if pair[1].facts.fallback is fallback]), ""]
     if retired:
         lines += ["## Closed\n", "They work in the sandbox, and are not offered in live mode.\n"]
-        lines += [
-            f"- {facts.title}: {facts.retired.date} ({facts.retired.source})" for facts in retired if facts.retired
-        ]
+        lines += [f"- {title}: {end.says} ({end.source})" for title, end in retired]
     return "\n".join(lines) + "\n"
 
 
@@ -127,9 +131,11 @@ def _table(codes: list[tuple[CodeFacts, Evidence]]) -> list[str]:
 
 def _row(code: CodeFacts, evidence: Evidence) -> str:
     facts, one = evidence.facts, evidence.of(code.code)
+    end = facts.closed(code)
+    mark = "" if end is None else " (closed)" if end.known else " (not offered)"
     cells = [
         f"`{code.code}`", ", ".join(code.currencies) or "any",
-        f"[{_cell(facts.title)}](providers/{facts.name}.md){' (closed)' if facts.retired else ''}", facts.confidence,
+        f"[{_cell(facts.title)}](providers/{facts.name}.md){mark}", facts.confidence,
         *(_able(one, facts, *column[1:]) for column in COLUMNS),
         WORTH[one.events] if one else "", SET_UP[one.set_up] if one else "", evidence.short(code.code),
     ]  # fmt: skip
@@ -161,8 +167,11 @@ def page(evidence: Evidence) -> str:
 
 def _standing(facts: ProviderFacts) -> list[str]:
     lines = []
-    if facts.retired:
-        lines.append(f"**Closed**: {facts.retired.date} ({facts.retired.source}). It works in the sandbox only.\n")
+    ends = [("", facts.retired), *((f" (`{code.code}`)", code.retired) for code in facts.codes.values())]
+    for what, end in ends:
+        if end is not None:
+            word = f"**Closed**{what}: {end.date}" if end.known else f"**Not offered**{what}: {end.says}"
+            lines.append(f"{word} ({end.source}). It works in the sandbox only.\n")
     if facts.confidence == "unverified":
         offered = "offered only with an `endpoint` of yours" if facts.fallback else "not offered"
         lines.append(f"Confidence: `unverified`. In live mode it is {offered}.\n")

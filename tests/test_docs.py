@@ -46,9 +46,21 @@ def test_a_new_connector_appears_by_its_facts_alone(add_connector: AddConnector)
     assert {path.name for path in set(generate.stale()) - before} == {"providers.md", "flower.md"} - {
         p.name for p in before
     }
+    assert ": closed 2026-01-01 (its letter)" in made[DOCS / "providers.md"]
     # What it does is not known until it was tried.
     assert "| not tried yet |" in made[DOCS / "providers.md"]
     assert evidence.disproved(registry.all_providers()) == ["FLOWER_AU was not tried yet"]
+
+
+def test_a_code_that_has_closed_alone_and_a_provider_of_which_nothing_is_heard_are_told_apart() -> None:
+    made = generate.documents()
+    overview, zip_, pace = (made[DOCS / name] for name in ("providers.md", "providers/zip.md", "providers/pace.md"))
+    assert re.search(r"^\| `ZIP_UK` .*\.md\) \(closed\)", overview, re.M)
+    assert re.search(r"^\| `ZIP_AU` .*\.md\) \|", overview, re.M)
+    assert "**Closed** (`ZIP_UK`): 2022-08-25" in zip_
+    assert "**Closed**:" not in zip_
+    assert re.search(r"^\| `PACE` .*\.md\) \(not offered\)", overview, re.M)
+    assert "**Not offered**: no sign of life since 2023-03-13" in pace
 
 
 def test_a_page_of_a_connector_that_is_gone_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def listed(context: typer.Context, json: Json = False) -> None:
         return
     for row in rows:
         able = ", ".join(word for name, word in _SHORT.items() if name in row["capabilities"])
-        closed = f"; closed {row['retired']['date']}" if row["retired"] else ""
+        closed = f"; {row['retired']['says']}" if row["retired"] else ""
         typer.echo(f"{row['code']:24} {row['connector']:16} {row['confidence']:10} {able}{closed}")
         if row["sources"]:
             typer.echo(f"{'':24} {row['sources'][0]}")
@@ -49,6 +49,7 @@ def listed(context: typer.Context, json: Json = False) -> None:
 
 
 def _row(code: str, provider: ProviderFacts, facts: CodeFacts) -> dict[str, Any]:
+    retired = provider.closed(facts)
     return {
         "code": code, "title": facts.title, "connector": provider.name, "confidence": provider.confidence,
         "countries": list(facts.countries), "currencies": list(facts.currencies),
@@ -56,7 +57,7 @@ def _row(code: str, provider: ProviderFacts, facts: CodeFacts) -> dict[str, Any]
         "capabilities": [name for name in Capabilities.model_fields if name in provider.able(facts)],
         "events": {"kind": str(provider.events.kind), "setUp": provider.events.set_up},
         "credentials": list(provider.credentials),
-        "retired": provider.retired.model_dump() if provider.retired else None,
+        "retired": {**retired.model_dump(), "says": retired.says} if retired else None,
         "unverified": [*provider.unverified, *facts.unverified],
         "missing": facts.missing or None,
         "sources": [source.where for source in provider.sources],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from paymux.accounts import service
 from paymux.accounts.model import NewMerchant, ProviderAccount
 from paymux.accounts.service import AccountFault
 from paymux.connectors.registry import UnknownCode
+from paymux.orders import rules
 from paymux.platform.clock import Clock
 from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
@@ -148,9 +150,35 @@ async def test_a_closed_provider_takes_no_live_account(
 ) -> None:
     add_connector("closed", "CLOSED_AU", 'retired = { date = "2025-01", source = "https://x.example" }')
     async with database.transaction() as tx:
-        with pytest.raises(AccountFault, match="has closed"):
+        with pytest.raises(AccountFault, match="CLOSED_AU is not offered in live mode: closed 2025-01"):
             await put(tx, "CLOSED_AU", environment="live")
         assert (await put(tx, "CLOSED_AU", environment="sandbox")).code == "CLOSED_AU"
+
+
+async def test_a_code_whose_business_alone_has_closed_takes_no_live_account(database: Database, put: Setter) -> None:
+    """Zip goes on in Australia, and has left the United Kingdom."""
+    given = {"api_key": "k"}
+    async with database.transaction() as tx:
+        with pytest.raises(AccountFault, match="ZIP_UK is not offered in live mode: closed 2022-08-25"):
+            await put(tx, "ZIP_UK", environment="live", credentials=given)
+        for code, environment in (("ZIP_UK", "sandbox"), ("ZIP_AU", "live")):
+            assert (await put(tx, code, environment=environment, credentials=given)).code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "offered"),
+    [
+        ("ZIP_AU", True), ("ZIP_UK", False), ("PACE", False), ("SPOTII", False), ("PAYJUSTNOW_SA", False),
+        ("APLAZO_MX", True),
+    ],
+)  # fmt: skip
+async def test_live_mode_offers_no_code_that_has_closed_or_lacks_a_fact(
+    database: Database, put: Setter, settings: Settings, live_settings: Settings, code: str, offered: bool
+) -> None:
+    """PayJustNow's address of production and its request of a checkout are in no source."""
+    async with database.transaction() as tx:
+        account = replace(await put(tx), code=code)
+    assert (rules.usable(settings, account), rules.usable(live_settings, account)) == (True, offered)
 
 
 async def test_live_mode_takes_no_account_at_a_simulator(

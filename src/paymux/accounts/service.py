@@ -177,7 +177,8 @@ async def set_provider_account(
     max_amount: Decimal | None = None, priority: int = 100, active: bool = True,
 ) -> ProviderAccount:  # fmt: skip
     """Make or change a merchant's account at a provider. Raises AccountFault, UnknownCode."""
-    facts = provider_of(code)[0].facts
+    provider, code_facts = provider_of(code)
+    facts = provider.facts
     wrong = [f"{name} is not a credential of {code}" for name in credentials if name not in facts.credentials]
     wrong += [
         f"{name} is required by {code}"
@@ -191,8 +192,8 @@ async def set_provider_account(
         wrong.append(f"environment must be {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}")
     if environment == "sandbox" and not settings.sandbox:
         wrong.append("environment sandbox exists in sandbox mode only")
-    if environment == "live" and facts.retired is not None:
-        wrong.append(f"{facts.title} has closed ({facts.retired.date}) and takes no payments any more")
+    if environment == "live" and (closed := facts.closed(code_facts)) is not None:
+        wrong.append(f"{code} is not offered in live mode: {closed.says}")
     if channel and not await store.channel_exists(tx, merchant_id, channel):
         wrong.append(f"channel {channel} is unknown; make it with: paymux channels add")
     if wrong:

@@ -34,11 +34,24 @@ class Host(_Facts):
 
 
 class Instalments(_Facts):
-    """The plan that `GET /options` shows. `every`: `weeks`, `2 weeks` or `months` between payments."""
+    """The plan that `GET /options` shows: how many payments, and in what `unit` the time between two is told."""
 
     count: int = Field(ge=1)
     weeks: Decimal = Field(gt=0, description="Weeks between two payments; 4.345 for a month.")
     unit: str = "weeks"
+
+
+class Retired(_Facts):
+    """The provider, or its business behind one code, has closed: works in the sandbox, not offered in live mode."""
+
+    date: str
+    source: str
+    known: bool = Field(True, description="Whether a source says so; false: it has shown no sign of life since then.")
+
+    @property
+    def says(self) -> str:
+        """In words, to go on after a name or a mark."""
+        return f"closed {self.date}" if self.known else f"no sign of life since {self.date}"
 
 
 class CodeFacts(_Facts):
@@ -58,6 +71,7 @@ class CodeFacts(_Facts):
     )
     hosts: dict[str, Host] = Field(default_factory=dict, description="Hosts that differ from the provider's.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed for this code.")
+    retired: Retired | None = None
     settings: dict[str, str] = Field(default_factory=dict, description="Whatever else differs by code.")
     lacks: tuple[Literal["deferred_capture", "sale", "token", "charge_token", "cancel"], ...] = Field(
         (), description="What the provider can do, but not for this code."
@@ -257,13 +271,6 @@ class Withheld(_Facts):
     why: str = Field(min_length=20)
 
 
-class Retired(_Facts):
-    """The provider has closed: works in the sandbox, not offered in live mode."""
-
-    date: str
-    source: str
-
-
 class ProviderFacts(_Facts):
     """Everything that is known of a provider, from its folder's `provider.toml`."""
 
@@ -297,7 +304,9 @@ class ProviderFacts(_Facts):
         (),
         description="Kinds (capture, void, refund) whose listed movements always carry our key: one without is not ours.",
     )
-    reports_amount: bool = Field(True, description="Whether the provider's status names the amount that was to be paid.")
+    reports_amount: bool = Field(
+        True, description="Whether the provider's status names the amount that was to be paid."
+    )
     reports_currency: bool = Field(True, description="Whether the provider's status names the currency.")
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
@@ -343,6 +352,10 @@ class ProviderFacts(_Facts):
             held = Capabilities.model_validate({name: name in able for name in Capabilities.model_fields})
             found[name] = self.model_copy(update={"capabilities": held}) if code.lacks else self
         return found
+
+    def closed(self, code: CodeFacts) -> Retired | None:
+        """What is known of the end of a code's business, be it the provider's or that of this code alone."""
+        return code.retired or self.retired
 
     @property
     def held_back(self) -> dict[str, str]:

@@ -127,10 +127,13 @@ def usable(settings: Settings, account: ProviderAccount) -> bool:
     if settings.sandbox:
         return True
     try:
-        facts = provider_of(account.code)[0].facts
+        provider, code = provider_of(account.code)
     except UnknownCode:
         return False
-    return facts.retired is None and (facts.confidence != "unverified" or bool(account.credentials.get("endpoint")))
+    facts = provider.facts
+    return facts.closed(code) is None and (
+        facts.confidence != "unverified" or bool(account.credentials.get("endpoint"))
+    )
 
 
 def _check_limits(order: Any, code: CodeFacts, account: ProviderAccount, faults: Faults) -> None:
