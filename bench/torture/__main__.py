@@ -101,7 +101,7 @@ def _print(
     calls = sum(teller.calls for teller in tellers)
     console.print(
         f"{orders} orders {dict(found.statuses)}, {calls} calls, {found.operations} operations, {found.events} events told,"
-        f" {found.expired} authorisations expired, {found.for_a_person} refunds listed for a person\n"
+        f" {found.expired} authorisations expired, {found.for_a_person} calls listed for a person\n"
         f"survived: kill -9 of {at.kills}, {trouble.crashes} crash points, {sum(trouble.faults.values())} faults"
         f" {dict(trouble.faults)}; clock moved {trouble.advanced / 3600:.1f} h; {seconds:.0f} s in all on {platform.machine()}",
         highlight=False,

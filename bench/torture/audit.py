@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.torture.endpoint import Endpoint
 from bench.torture.installation import Answer, Installation
-from bench.torture.judgement import SIGNED, TOTALS, Findings, Seen, judge, overdue, unknown_moves, waits
+from bench.torture.judgement import SIGNED, TOTALS, Findings, judge, waits
+from bench.torture.seen import Seen
 from bench.torture.story import Order
 
 # The clock goes on in these steps until nothing changes any more; deliveries are tried for three days.
@@ -87,7 +88,7 @@ async def audit(at: Installation, endpoint: Endpoint, orders: list[Order]) -> Fi
 
     seen = {one.order.reference: one for one in await _each(orders, gathered)}
     for _ in range(LOOKS):
-        late = [one.order for one in seen.values() if overdue(one)]
+        late = [one.order for one in seen.values() if one.overdue]
         if not late:
             break
         # Of many things that are due at once the last ones take their time; what is lost stays overdue.
@@ -104,7 +105,7 @@ async def audit(at: Installation, endpoint: Endpoint, orders: list[Order]) -> Fi
 async def _beyond(at: Installation, order: Order) -> Answer | None:
     """Try to refund a cent more than is left beside what waits for a person; None: nothing does."""
     shown = await details(at, order)
-    unknown = unknown_moves(Seen(order, (), shown, (), await at.now()))
+    unknown = Seen(order, (), shown, (), await at.now()).unknown_moves
     if shown is None or not unknown:
         return None
     blocked = sum(Decimal(move["amount"]) for kind, move in unknown if kind == "refund")

@@ -6,61 +6,35 @@ Pure functions of what was gathered: the provider's ledger, what paymux reports,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bench.torture.installation import Answer, Movement
-from bench.torture.story import FINAL, Asked, Order
+from bench.torture.installation import Answer
+from bench.torture.seen import FOR_A_PERSON, IDENTITY, LATE, MOVES, PAYMENT, ZERO, Seen
+from bench.torture.story import FINAL, Asked
 
-ZERO = Decimal(0)
-AUTHORISATION_LASTS = timedelta(days=28)
-"""The longest that a provider of this traffic holds money for a capture: Klarna. An answer about an authorisation may be
-lost until it has run out; then nobody holds anything, and paymux never knew that there was one."""
 NOTICE = timedelta(hours=24)
 """So long before its end an authorisation's expiry is announced."""
-LATE = timedelta(minutes=1)
-"""What is due longer than that is overdue: a worker that is there does it within seconds."""
-FOR_A_PERSON = frozenset({("HUMM_AU", "refund")})
-"""The only calls in this traffic that are neither idempotent nor readable: one whose outcome is lost is for a person (U1)."""
-MOVES = {"capture": "orderCaptures", "void": "orderVoids", "refund": "refunds"}
 TOTALS = {"capture": "capturedAmount", "void": "voidedAmount", "refund": "refundedAmount"}
-IDENTITY = {"capture": "captureId", "void": "voidId", "refund": "refundId"}
 TOLD = {"capture": ("CAPTURE_STATUS_UPDATE", "captureReference"), "void": ("VOID_STATUS_UPDATE", "voidReference"),
         "refund": ("REFUND_CALLBACK", "refundReference")}  # fmt: skip
 REFUSED = (422, 502)
 """Answers by which a claimed move, or an order, has certainly failed; its reference repeats them for ever (E4)."""
 
-EQUAL, PAID_ONCE, LIMITS = "ledger = paymux = told", "no order is paid twice", "nothing exceeds what there is"
-PAID, REPEATS, UNASKED = "what counts as paid is paid whole", "a repeated call moves nothing", "nothing moves unasked"
-STAYS, ENDS = "an answered call's effect stays", "every order comes to its end"
-PERSON, ARRIVES, SIGNED = (
-    "nothing needs a person but U1",
-    "every event arrives, without holes",
-    "every webhook is signed",
-)
+EQUAL = "ledger = paymux = told"
+PAID = "what counts as paid is paid whole"
+PAID_ONCE = "no order is paid twice"
+LIMITS = "nothing exceeds what there is"
+REPEATS = "a repeated call moves nothing"
+UNASKED = "nothing moves unasked"
+STAYS = "an answered call's effect stays"
+ENDS = "every order comes to its end"
+PERSON = "nothing needs a person but what nobody can know"
+ARRIVES = "every event arrives, without holes"
+SIGNED = "every webhook is signed"
 PROMISES = (EQUAL, PAID, PAID_ONCE, LIMITS, REPEATS, UNASKED, STAYS, ENDS, PERSON, ARRIVES, SIGNED)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An order from all sides: what its merchant asked and was answered (`order`), the provider's ledger (`rows`), the
-    answer of `details` (`shown`; None: paymux does not know it), its webhooks by sequence (`events`), the time (`now`)."""
-
-    order: Order
-    rows: tuple[Movement, ...]
-    shown: dict[str, Any] | None
-    events: tuple[dict[str, Any], ...]
-    now: datetime
-    beyond: Answer | None = None
-    """The answer to a refund of a cent more than is left beside what is blocked for a person; None: nothing is blocked."""
-
-    @property
-    def name(self) -> str:
-        status = self.shown["status"] if self.shown else "not there"
-        return f"{self.order.reference} {self.order.code} {status}"
 
 
 @dataclass
@@ -74,7 +48,7 @@ class Findings:
     expired: int = 0
     """Orders of which an authorisation, or the rest of one, ran out."""
     for_a_person: int = 0
-    """Operations that are listed because nobody can know whether they happened (U1)."""
+    """Calls that are listed because nobody can know whether they happened (U1)."""
 
     def breach(self, promise: str, what: str) -> None:
         """Note a breach."""
@@ -92,10 +66,10 @@ def judge(found: Findings, seen: Seen) -> None:
     found.statuses[shown["status"]] += 1
     found.expired += Decimal(shown["expiredAmount"]) > ZERO
     found.operations += sum(len(shown[name]) for name in MOVES.values())
-    found.for_a_person += len(unknown_moves(seen))
+    found.for_a_person += len(seen.unknown_moves) + seen.unknown_payment
     _totals(found, seen, shown)
     _paid(found, seen, shown)
-    _limits(found, seen)
+    _limits(found, seen, shown)
     _rows(found, seen, shown)
     _unasked(found, seen, shown)
     _answers(found, seen, shown)
@@ -111,34 +85,6 @@ def waits(seen: Seen) -> bool:
         _ended(found, seen, seen.shown)
         _webhooks(found, seen, seen.shown)
     return bool(found.breaches)
-
-
-def overdue(seen: Seen) -> bool:
-    """Whether its next step should have been made."""
-    step = seen.shown["nextStep"] if seen.shown else None
-    return step is not None and datetime.fromisoformat(step["dueAt"]) < seen.now - LATE
-
-
-def unknown_moves(seen: Seen) -> list[tuple[str, dict[str, Any]]]:
-    """The moves, each with its kind, that wait for a person because nobody can know whether they happened."""
-    return [
-        (kind, move)
-        for kind, move in _moves(seen)
-        if move["status"] == "PENDING" and move["needsReview"] and (seen.order.code, kind) in FOR_A_PERSON
-    ]
-
-
-def _moves(seen: Seen) -> list[tuple[str, dict[str, Any]]]:
-    shown = seen.shown or {}
-    return [(kind, move) for kind, name in MOVES.items() for move in shown.get(name, ())]
-
-
-def _sum(seen: Seen, kind: str) -> Decimal:
-    return sum((row.amount for row in seen.rows if row.kind == kind), ZERO)
-
-
-def _amounts(moves: Iterable[dict[str, Any]]) -> Counter[Decimal]:
-    return Counter(Decimal(move["amount"]) for move in moves)
 
 
 def _unknown(found: Findings, seen: Seen) -> None:
@@ -157,64 +103,58 @@ def _unknown(found: Findings, seen: Seen) -> None:
 def _totals(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """The ledger's sums are paymux's, its list's and the webhooks'. What nobody can know may be in the ledger or not."""
     for kind, total in TOTALS.items():
-        moved, reported = _sum(seen, kind), Decimal(shown[total])
+        moved, reported = seen.moved(kind), Decimal(shown[total])
         listed = sum((Decimal(m["amount"]) for m in shown[MOVES[kind]] if m["status"] == "SUCCESSFUL"), ZERO)
         event, _ = TOLD[kind]
         told = sum(
             (Decimal(e["data"]["amount"]) for e in seen.events
              if e["event"] == event and e["data"]["status"] == "SUCCESSFUL"), ZERO,
         )  # fmt: skip
-        if not ZERO <= moved - reported <= _for_a_person(seen, kind) or not reported == listed == told:
+        if not ZERO <= moved - reported <= sum(seen.perhaps(kind), ZERO) or not reported == listed == told:
             found.breach(EQUAL, f"{seen.name}: {kind} {moved} / {reported}, listed {listed} / {told}")
-
-
-def _for_a_person(seen: Seen, kind: str) -> Decimal:
-    return sum((Decimal(move["amount"]) for of, move in unknown_moves(seen) if of == kind), ZERO)
 
 
 def _paid(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """SUCCESSFUL is authorised whole, and captured whole unless the merchant captures himself; what failed holds nothing."""
-    authorised, captured, amount = _sum(seen, "authorize"), _sum(seen, "capture"), seen.order.amount
+    authorised, captured, amount = seen.moved("authorize"), seen.moved("capture"), seen.order.amount
     if authorised > amount or sum(1 for row in seen.rows if row.kind == "authorize") > 1:
         found.breach(PAID_ONCE, f"{seen.name}: authorised {authorised} of {amount}")
     if shown["status"] != "SUCCESSFUL":
-        if _held(seen) > Decimal(shown["expiredAmount"]) + _for_a_person(seen, "refund"):
+        unknown = sum(seen.perhaps("refund"), ZERO) + (amount if seen.unknown_payment else ZERO)
+        if seen.held > Decimal(shown["expiredAmount"]) + unknown:
             found.breach(EQUAL, f"{seen.name}: money is held")
         return
     if authorised != amount or Decimal(shown["amount"]) != amount:
         found.breach(PAID, f"{seen.name}: authorised {authorised} of {amount}")
     if seen.order.body.get("autoCapture") is not False and captured != amount:
         found.breach(PAID, f"{seen.name}: captured {captured} of {amount}")
-    open_ = authorised - captured - _sum(seen, "void") - Decimal(shown["expiredAmount"])
-    wanted = ("CAPTURED" if captured else "EXPIRED" if Decimal(shown["expiredAmount"]) else "VOIDED") if open_ == 0 else (
-        "PARTIALLY_CAPTURED" if captured else "AUTHORIZED")  # fmt: skip
-    if shown["captureStatus"] != wanted:
+    if shown["captureStatus"] != (wanted := _capture_status(seen, Decimal(shown["expiredAmount"]))):
         found.breach(EQUAL, f"{seen.name}: captureStatus {shown['captureStatus']}, and by the ledger {wanted}")
 
 
-def _held(seen: Seen) -> Decimal:
-    """What a shopper has not got back: what was captured, and what is authorised as long as authorisations last."""
-    lasting = any(row.kind == "authorize" and seen.now - row.at < AUTHORISATION_LASTS for row in seen.rows)
-    taken = _sum(seen, "authorize") - _sum(seen, "void") if lasting else _sum(seen, "capture")
-    return taken - _sum(seen, "refund")
+def _capture_status(seen: Seen, expired: Decimal) -> str:
+    """What `captureStatus` has to be (S3). That an authorisation ran out is in no ledger."""
+    captured = seen.moved("capture")
+    if seen.moved("authorize") - captured - seen.moved("void") - expired > ZERO:
+        return "PARTIALLY_CAPTURED" if captured else "AUTHORIZED"
+    return "CAPTURED" if captured else "EXPIRED" if expired else "VOIDED"
 
 
-def _limits(found: Findings, seen: Seen) -> None:
-    moved = {kind: _sum(seen, kind) for kind in ("authorize", *TOTALS)}
+def _limits(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
+    moved = {kind: seen.moved(kind) for kind in ("authorize", *TOTALS)}
     if moved["capture"] + moved["void"] > moved["authorize"] or moved["refund"] > moved["capture"]:
         found.breach(LIMITS, f"{seen.name}: {moved}")
-    if seen.shown is not None:
-        gone = sum((Decimal(seen.shown[name]) for name in ("capturedAmount", "voidedAmount", "expiredAmount")), ZERO)
-        if gone > moved["authorize"]:
-            found.breach(LIMITS, f"{seen.name}: {gone} captured, voided and expired of {moved['authorize']}")
+    gone = sum((Decimal(shown[name]) for name in ("capturedAmount", "voidedAmount", "expiredAmount")), ZERO)
+    if gone > moved["authorize"]:
+        found.breach(LIMITS, f"{seen.name}: {gone} captured, voided and expired of {moved['authorize']}")
 
 
 def _rows(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """Each move that is done has one line in the ledger, one whose outcome nobody knows at most one, no other has any."""
     for kind, name in MOVES.items():
         there = Counter(row.amount for row in seen.rows if row.kind == kind)
-        done = _amounts(move for move in shown[name] if move["status"] == "SUCCESSFUL")
-        perhaps = _amounts(move for of, move in unknown_moves(seen) if of == kind)
+        done = Counter(Decimal(move["amount"]) for move in shown[name] if move["status"] == "SUCCESSFUL")
+        perhaps = Counter(seen.perhaps(kind))
         if there - (done + perhaps) or done - there:
             found.breach(REPEATS, f"{seen.name}: {kind}s {_list(there)} for {_list(done)} and perhaps {_list(perhaps)}")
         references = Counter(move[IDENTITY[kind]] for move in shown[name])
@@ -229,7 +169,7 @@ def _list(amounts: Counter[Decimal]) -> list[str]:
 def _unasked(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """The merchant's moves are those that he asked for; nobody in this traffic uses a provider's portal (T4); and what
     was paid by an order that succeeded is given back by nobody but its merchant."""
-    for kind, move in _moves(seen):
+    for kind, move in seen.moves:
         reference, who = move[IDENTITY[kind]], move["initiator"]
         asked = seen.order.moves.get((kind, reference))
         if who == "PROVIDER" or (who == "MERCHANT" and asked is None):
@@ -312,34 +252,42 @@ def _wrote_nothing(answer: Answer) -> bool:
 
 def _ended(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """No fault strikes any more, and every provider has decided: nothing is left undecided but what nobody can know."""
-    unknown = [move for _, move in unknown_moves(seen)]
-    if shown["status"] not in FINAL:
+    unknown = [move for _, move in seen.unknown_moves]
+    if shown["status"] not in FINAL and not seen.unknown_payment:
         found.breach(ENDS, f"{seen.name}: next step {shown['nextStep']}")
-    for kind, move in _moves(seen):
+    for kind, move in seen.moves:
         if move["status"] == "PENDING" and move not in unknown:
             found.breach(
                 ENDS, f"{seen.name}: {kind} {move[IDENTITY[kind]]} is undecided, next step {shown['nextStep']}"
             )
-    if overdue(seen):
+    if seen.overdue:
         found.breach(ENDS, f"{seen.name}: {shown['nextStep']} is overdue at {seen.now.isoformat()}")
 
 
 def _persons(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
     """What nobody can know is listed for a person, its amount blocked; nothing else is listed (U1)."""
-    reasons, unknown = _reasons(shown), unknown_moves(seen)
-    for kind, move in unknown:
-        named = [reason for reason in reasons if f"{kind} {move[IDENTITY[kind]]} " in reason]
-        if not named:
-            found.breach(PERSON, f"{seen.name}: {kind} {move[IDENTITY[kind]]} waits for a person, and is not listed")
+    reasons, unknown = seen.reasons, seen.unknown_moves
+    waiting = [(kind, move[IDENTITY[kind]], move["createdAt"]) for kind, move in unknown]
+    if seen.unknown_payment:
+        waiting.append((*PAYMENT, shown["transactionHistory"][0]["createdAt"]))
+    for kind, reference, since in waiting:
+        named = [reason for reason in reasons if f"{kind} {reference} " in reason]
         reasons = [reason for reason in reasons if reason not in named]
+        if not named:
+            found.breach(PERSON, f"{seen.name}: {kind} {reference} waits for a person, and is not listed")
+        elif _called_early(seen, named, datetime.fromisoformat(since) + FOR_A_PERSON[seen.order.code, kind]):
+            found.breach(PERSON, f"{seen.name}: {kind} {reference} could still have been repeated")
     if reasons:
         found.breach(PERSON, f"{seen.name}: {reasons}")
     if unknown and (seen.beyond is None or (seen.beyond.status, seen.beyond.body.get("code")) != (400, "over_refund")):
         found.breach(PERSON, f"{seen.name}: what waits for a person is not blocked: {seen.beyond}")
 
 
-def _reasons(shown: dict[str, Any]) -> list[str]:
-    return shown["needsReview"].split("; ") if shown["needsReview"] else []
+def _called_early(seen: Seen, reasons: list[str], since: datetime) -> bool:
+    told = [
+        e["data"] for e in seen.events if e["event"] == "ORDER_NEEDS_REVIEW" and e["data"]["needsReview"] in reasons
+    ]
+    return any(datetime.fromisoformat(data["occurredAt"]) < since for data in told)
 
 
 # -- webhooks ---------------------------------------------------------------------------------------
@@ -371,7 +319,7 @@ def _webhooks(found: Findings, seen: Seen, shown: dict[str, Any]) -> None:
             found.breach(
                 ARRIVES, f"{seen.name}: {kind}s told {sorted(told.elements())}, and {sorted(listed.elements())}"
             )
-    if untold := set(_reasons(shown)) - {data["needsReview"] for data in of("ORDER_NEEDS_REVIEW")}:
+    if untold := set(seen.reasons) - {data["needsReview"] for data in of("ORDER_NEEDS_REVIEW")}:
         found.breach(ARRIVES, f"{seen.name}: not told of {sorted(untold)}")
     if _notice_is_due(seen, shown) and not any("authorizationExpiresAt" in data for data in of("ORDER_STATUS_UPDATE")):
         found.breach(ARRIVES, f"{seen.name}: not told that its authorisation ends at {shown['authorizedUntil']}")

@@ -11,7 +11,17 @@ from bench.torture import audit
 from bench.torture import judgement as j
 from bench.torture.installation import Answer
 
-from tests.bench_torture.worlds import NOW, World, created, paid, refunded, shipped, text, unknowable
+from tests.bench_torture.worlds import (
+    NOW,
+    World,
+    created,
+    paid,
+    refunded,
+    shipped,
+    text,
+    unknowable,
+    unknowable_payment,
+)
 
 WAITS = {"what": "poll", "dueAt": text(NOW + timedelta(minutes=10))}
 
@@ -78,7 +88,8 @@ def never_there() -> World:
 
 SOUND: tuple[Callable[[], World], ...] = (
     paid, refunded, shipped, expired, given_back, abandoned, refused, never_there,
-    lambda: unknowable(happened=True), lambda: unknowable(happened=False),
+    lambda: unknowable(happened=True), lambda: unknowable(happened=False), lambda: unknowable_payment(happened=True),
+    lambda: unknowable_payment(happened=False), lambda: unknowable(happened=True, code="LATITUDEPAY_AU", told_at=NOW),
 )  # fmt: skip
 
 
@@ -293,3 +304,26 @@ async def test_an_unknown_refund_of_which_nobody_is_told() -> None:
 async def test_an_unknown_refund_where_it_could_be_repeated_or_asked_about() -> None:
     world = unknowable(happened=False, code="AFTERPAY_AU")
     assert set(await world.breaches()) == {j.ENDS, j.PERSON}
+
+
+async def test_a_refund_is_given_to_a_person_while_it_could_still_be_repeated() -> None:
+    world = unknowable(happened=False, code="LATITUDEPAY_AU", told_at=NOW - timedelta(minutes=1))
+    assert set(await world.breaches()) == {j.PERSON}
+
+
+async def test_a_payment_is_given_to_a_person_while_it_could_still_be_repeated() -> None:
+    world = unknowable_payment(happened=False, told_at=NOW - timedelta(minutes=1))
+    assert set(await world.breaches()) == {j.PERSON}
+
+
+async def test_an_unknown_payment_that_was_made_twice() -> None:
+    world = unknowable_payment(happened=True)
+    world.moved("authorize", "100")
+    world.moved("capture", "100")
+    assert set(await world.breaches()) >= {j.PAID_ONCE, j.REPEATS, j.EQUAL}
+
+
+async def test_an_order_that_waits_for_a_person_who_could_only_have_asked() -> None:
+    world = unknowable_payment(happened=True)
+    world.order.code = "PLANPAY_AU"
+    assert set(await world.breaches()) == {j.ENDS, j.PERSON, j.EQUAL, j.REPEATS}

@@ -60,7 +60,10 @@ class World:
     ) -> None:
         """`details` lists a move, and a webhook told how it ended."""
         name, identity = _PLACES[kind]
-        row = {identity: reference, "amount": amount, "status": status, "initiator": by, "needsReview": False}
+        row = {
+            identity: reference, "amount": amount, "status": status, "initiator": by, "needsReview": False,
+            "createdAt": text(AN_HOUR_AGO),
+        }  # fmt: skip
         self.details[name].append(row)
         if status != "PENDING":
             self.tells(
@@ -116,8 +119,8 @@ def created(code: str = "LATITUDEPAY_AU", *, auto_capture: bool = True) -> World
     world.shown = {
         "orderId": "ord_1", "status": "INITIATED", "captureStatus": None, "amount": "100", "capturedAmount": "0",
         "voidedAmount": "0", "expiredAmount": "0", "refundedAmount": "0", "authorizedUntil": None, "refunds": [],
-        "orderCaptures": [], "orderVoids": [], "transactionHistory": [{"status": "INITIATED"}], "needsReview": None,
-        "nextStep": None,
+        "orderCaptures": [], "orderVoids": [], "needsReview": None, "nextStep": None,
+        "transactionHistory": [{"status": "INITIATED", "createdAt": text(AN_HOUR_AGO)}],
     }  # fmt: skip
     world.becomes("PENDING", None)
     return world
@@ -159,15 +162,29 @@ def shipped() -> World:
     return world
 
 
-def unknowable(*, happened: bool, code: str = "HUMM_AU") -> World:
+def unknowable(*, happened: bool, code: str = "HUMM_AU", told_at: datetime = AN_HOUR_AGO) -> World:
     """A sale of 100, and a refund of 25 whose answer was lost at a provider that can't be asked (U1)."""
     world = paid(code)
     world.lists("refund", "R1", "25", "PENDING")
     world.details["refunds"][0]["needsReview"] = True
     world.asks("refund", "R1", "25", Answer(201, {"refundStatus": "PENDING"}))
-    reason = "nobody knows whether the refund R1 happened: ask the provider"
-    world.details["needsReview"] = reason
-    world.tells("ORDER_NEEDS_REVIEW", needsReview=reason)
+    _calls_for_a_person(world, "refund R1", told_at)
     if happened:
         world.moved("refund", "25")
     return world
+
+
+def unknowable_payment(*, happened: bool, told_at: datetime = NOW) -> World:
+    """A payment by token whose answer was lost, until its provider had forgotten the key of the call (U1)."""
+    world = created("KLARNA")
+    _calls_for_a_person(world, "charge_token charge_token", told_at)
+    if happened:
+        world.moved("authorize", "100")
+        world.moved("capture", "100")
+    return world
+
+
+def _calls_for_a_person(world: World, operation: str, at: datetime) -> None:
+    reason = f"nobody knows whether the {operation} happened: ask the provider"
+    world.details["needsReview"] = reason
+    world.tells("ORDER_NEEDS_REVIEW", needsReview=reason, occurredAt=text(at))
