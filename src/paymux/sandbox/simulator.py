@@ -165,8 +165,10 @@ class Simulator(ABC):
             self.desk.store.queue_event(due, url, method, dict(headers), body)
 
     def tampering(self, reference: str) -> Handler:
-        """The handler of a route by which a test makes a case one of another amount, currency or reference; the last is what
-        `case.data` has under this name."""
+        """The handler of a route by which a test makes a case one of another amount, currency, reference or status.
+
+        The reference is what `case.data` has under this name.
+        """
 
         async def tamper(request: web.Request) -> web.Response:
             body = await json_body(request)
@@ -174,7 +176,7 @@ class Simulator(ABC):
             if case is None:
                 return json_answer({"error": "no such case"}, 404)
             case.amount = Decimal(str(body.get("amount", case.amount)))
-            case.currency = str(body.get("currency", case.currency))
+            case.currency, case.status = str(body.get("currency", case.currency)), str(body.get("status", case.status))
             case.data[reference] = str(body.get("reference", case.data[reference]))
             self.save(case)
             return json_answer({"id": case.id})

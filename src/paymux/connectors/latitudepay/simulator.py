@@ -58,7 +58,7 @@ class LatitudePaySimulator(Simulator):
             Route("PUT", "/v3/sale/{token}/cancel", self._answered(self._authorised(self._cancel)), "cancel"),
             Route("POST", "/v3/sale/{token}/refund", self._answered(self._authorised(self._refund)), "refund"),
             Route("POST", "/sandbox/provider-refund", self._provider_refund),
-            Route("POST", "/sandbox/tamper", self._tamper),
+            Route("POST", "/sandbox/tamper", self.tampering("reference")),
         ]
 
     # -- the shopper --------------------------------------------------------------------------
@@ -246,18 +246,6 @@ class LatitudePaySimulator(Simulator):
             return json_answer(self._refunded(case, Decimal(str(body.get("amount"))), "portal", None), 201)
         except (ApiError, InvalidOperation) as no:
             return json_answer({"error": str(no)}, 422)
-
-    async def _tamper(self, request: web.Request) -> web.Response:
-        """Make the sale one of another amount, currency or order."""
-        body = await json_body(request)
-        case = self.case(str(body.get("id"))) if isinstance(body, dict) else None
-        if case is None:
-            return json_answer({"error": "no such sale"}, 404)
-        case.amount = Decimal(str(body.get("amount", case.amount)))
-        case.currency = str(body.get("currency", case.currency))
-        case.data["reference"] = str(body.get("reference", case.data["reference"]))
-        self.save(case)
-        return json_answer({"id": case.id})
 
 
 def _text_of(moment: datetime) -> str:

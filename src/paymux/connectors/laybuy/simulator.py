@@ -49,7 +49,7 @@ class LaybuySimulator(Simulator):
             Route("GET", "/order/{order}", self._call(self._by_id), "status"),
             Route("POST", "/sandbox/one-open-order", self._one_open_order),
             Route("POST", "/sandbox/provider-refund", self._provider_refund),
-            Route("POST", "/sandbox/tamper", self._tamper),
+            Route("POST", "/sandbox/tamper", self.tampering("merchantReference")),
         ]
 
     # -- the shopper --------------------------------------------------------------------------
@@ -229,18 +229,6 @@ class LaybuySimulator(Simulator):
             return json_answer(self._refunded(case, _amount(body, "amount"), None, "portal"), 201)
         except No as no:
             return json_answer({"error": str(no)}, 422)
-
-    async def _tamper(self, request: web.Request) -> web.Response:
-        """Make the order one of another amount, currency or reference."""
-        body = await json_body(request)
-        case = self.case(str(body.get("id"))) if isinstance(body, dict) else None
-        if case is None:
-            return json_answer({"error": "no such order"}, 404)
-        case.amount = Decimal(str(body.get("amount", case.amount)))
-        case.currency = str(body.get("currency", case.currency))
-        case.data["merchantReference"] = str(body.get("reference", case.data["merchantReference"]))
-        self.save(case)
-        return json_answer({"id": case.id})
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -56,7 +56,7 @@ class SezzleSimulator(Simulator):
             Route("POST", "/webhooks", self._call(self._create_webhook)),
             Route("PATCH", hook, self._call(self._update_webhook)),
             Route("POST", "/sandbox/provider-refund", self._provider_refund),
-            Route("POST", "/sandbox/tamper", self._tamper),
+            Route("POST", "/sandbox/tamper", self.tampering("reference")),
             Route("POST", "/sandbox/customer-is-refused", self._refuse_customer),
         ]
 
@@ -359,15 +359,6 @@ class SezzleSimulator(Simulator):
         """Refund as in the merchant dashboard."""
         body, case = await self._control(request)
         return self._refunded(case, case.data["authorization"], Decimal(str(body["amount"])))
-
-    async def _tamper(self, request: web.Request) -> web.Response:
-        """Make the order one of another amount, currency or reference."""
-        body, case = await self._control(request)
-        case.amount = Decimal(str(body.get("amount", case.amount)))
-        case.currency = str(body.get("currency", case.currency))
-        case.data["reference"] = str(body.get("reference", case.data["reference"]))
-        self.save(case)
-        return json_answer({"id": case.id})
 
     async def _refuse_customer(self, request: web.Request) -> web.Response:
         """From now on Sezzle approves of no order by the customer that this order's shopper became."""

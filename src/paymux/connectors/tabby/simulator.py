@@ -66,7 +66,7 @@ class TabbySimulator(Simulator):
             Route("POST", webhook, self._call(self._register_webhook)),
             Route("PUT", f"{webhook}/{{id}}", self._call(self._update_webhook)),
             Route("POST", "/sandbox/provider-refund", self._provider_refund),
-            Route("POST", "/sandbox/tamper", self._tamper),
+            Route("POST", "/sandbox/tamper", self.tampering("reference")),
             Route("POST", "/sandbox/dispute", self._dispute),
         ]
 
@@ -294,18 +294,6 @@ class TabbySimulator(Simulator):
             self._give_back(case, amount_of(body, "amount", case.currency), None, {"reason": "Merchant Dashboard"})
         except ApiError as no:
             return json_answer(no.body, no.status)
-        return json_answer(self._shown(case))
-
-    async def _tamper(self, request: web.Request) -> web.Response:
-        """Make this payment another one than was ordered."""
-        body = await json_body(request)
-        case = self.case(str(body["id"]))
-        if case is None:
-            return json_answer({"error": "no such payment"}, 404)
-        case.amount = Decimal(body.get("amount", case.amount))
-        case.currency = body.get("currency", case.currency)
-        case.data["reference"] = body.get("reference", case.data["reference"])
-        self.save(case)
         return json_answer(self._shown(case))
 
     async def _dispute(self, request: web.Request) -> web.Response:

@@ -59,7 +59,7 @@ class VoltSimulator(Simulator):
             Route("POST", "/payments", self._call(self._create), "create", host="gateway"),
             Route("GET", "/payments/{id}", self._call(self._get), "status", host="gateway"),
             Route("POST", "/payments/{id}/request-refund", self._call(self._refund), "refund"),
-            Route("POST", "/sandbox/tamper", self._tamper),
+            Route("POST", "/sandbox/tamper", self.tampering("internalReference")),
             Route("POST", "/sandbox/refunds-fail", self._refunds_fail),
         ]
 
@@ -210,18 +210,6 @@ class VoltSimulator(Simulator):
         }  # fmt: skip
 
     # -- the sandbox's own --------------------------------------------------------------------
-
-    async def _tamper(self, request: web.Request) -> web.Response:
-        """Make the payment one of another amount, currency, reference or status."""
-        body = await json_body(request)
-        case = self.case(str(body.get("id"))) if isinstance(body, dict) else None
-        if case is None:
-            return json_answer({"error": "no such payment"}, 404)
-        case.amount = Decimal(str(body.get("amount", case.amount)))
-        case.currency, case.status = str(body.get("currency", case.currency)), str(body.get("status", case.status))
-        case.data["internalReference"] = str(body.get("reference", case.data["internalReference"]))
-        self.save(case)
-        return json_answer({"id": case.id})
 
     async def _refunds_fail(self, request: web.Request) -> web.Response:
         """From now on the bank sends every refund back."""
