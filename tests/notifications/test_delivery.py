@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 import pytest
 import structlog
@@ -251,6 +254,32 @@ async def test_an_endpoint_that_hangs_delays_no_other(
         await eventually(healthy.came)
         assert 0 < hanging.most_under_way <= 4
         hanging.open.set()
+
+
+async def test_a_merchants_names_that_are_never_answered_take_up_his_own_share_of_look_ups(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The name server, not ours, is played: it is silent until the test is over.
+    over, asked = threading.Event(), []
+
+    def silent(host: str, *_: Any) -> list[Any]:
+        asked.append(host)
+        over.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    shop.settings = shop.settings.model_copy(update={"delivery_timeout": 0.1, "job_concurrency": 20})
+    for number in range(10):
+        await shop.is_told(Endpoint(url=f"http://h{number}.dead.example/hook"))
+    deliverer = shop.deliverer()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", silent)
+            for row in await shop.rows("SELECT id FROM deliveries"):
+                await deliverer.deliver(row["id"])
+    finally:
+        over.set()
+    assert await shop.attempts() == 10
+    assert 0 < len(asked) <= 20 / 4
 
 
 async def test_an_endpoint_that_is_dead_is_left_alone_and_what_waits_for_it_keeps_its_schedule(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.abc import ResolveResult
 
 from paymux.platform.callback_guard import (
     CallbackRefused,
     GuardedResolver,
     callback_session,
     check_callback_url,
+    looking_up_for,
     permitted,
 )
 from paymux.platform.settings import Settings
+from tests.conftest import Eventually
 
 
 def live(**changes: Any) -> Settings:
@@ -88,6 +94,55 @@ async def test_a_name_that_changes_its_address_after_a_first_look_gains_nothing(
     await first.close()
     with pytest.raises(CallbackRefused):
         await reach(live(), f"http://rebinding.example:{port}/")
+
+
+async def test_names_that_are_never_answered_keep_no_healthy_one_waiting_long_after_they_were_given_up(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    # The name server, not ours, is played: it is silent about the dead until the test is over.
+    over, asked = threading.Event(), Counter[str]()
+
+    def getaddrinfo(host: str, port: int, *_: Any) -> list[Any]:
+        asked[host.partition(".")[2]] += 1
+        if host.endswith(".dead.example"):
+            over.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    resolver = GuardedResolver(live(job_concurrency=40))
+
+    async def given_up(merchant: str, name: str) -> None:
+        looking_up_for(merchant)
+        with pytest.raises((OSError, TimeoutError)):
+            await asyncio.wait_for(resolver.resolve(name, 443), 0.01)
+
+    async def healthy(merchant: str) -> list[ResolveResult]:
+        looking_up_for(merchant)
+        return await asyncio.wait_for(resolver.resolve("hooks.shop.example", 443), 30)
+
+    try:
+        for merchant in ("first", "second", "third"):
+            await asyncio.gather(
+                *(asyncio.create_task(given_up(merchant, f"h{n}.{merchant}.dead.example")) for n in range(40))
+            )
+        assert 0 < asked["first.dead.example"] <= 10
+        assert asked.total() < 40
+        assert await asyncio.create_task(healthy("another"))
+        with pytest.raises(OSError, match="first"):
+            await asyncio.create_task(healthy("first"))
+        over.set()
+
+        async def its_own_are_looked_up_again() -> bool:
+            try:
+                return bool(await asyncio.create_task(healthy("first")))
+            except OSError:
+                return False
+
+        await eventually(its_own_are_looked_up_again)
+    finally:
+        over.set()
+        await resolver.close()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from paymux.orders import clockwork
-from paymux.platform.jobs import NotYet
-from paymux.platform.shares import LONGEST_TURN, JobPlaces, Shares
+from paymux.platform.jobs import JobPlaces, NotYet
+from paymux.platform.shares import LONGEST_TURN, Shares
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 

@@ -19,7 +19,7 @@ from paymux.notifications import store
 from paymux.notifications.endpoint_limits import EndpointFull, EndpointLimits
 from paymux.notifications.outbox import SEALED_FOR
 from paymux.platform import jobs
-from paymux.platform.callback_guard import CallbackRefused, callback_session
+from paymux.platform.callback_guard import CallbackRefused, callback_session, looking_up_for
 from paymux.platform.clock import Clock
 from paymux.platform.crash_points import CrashPoint, passing
 from paymux.platform.database import Connection, Database, Record, from_json, to_json
@@ -75,6 +75,7 @@ class Deliverer:
             secrets = await self._secrets(held, row["merchant_id"])
         try:
             with self._limits.place(row["url"], row["merchant_id"]) as call:
+                looking_up_for(row["merchant_id"])
                 attempt = await self._try(row, secrets)
                 if secrets:
                     call.healthy = attempt.status is not None

@@ -19,8 +19,8 @@ from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
 from paymux.platform.identifiers import new_id
+from paymux.platform.jobs import JobPlaces
 from paymux.platform.settings import Settings
-from paymux.platform.shares import JobPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

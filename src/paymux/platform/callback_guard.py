@@ -7,10 +7,12 @@ between check and use gains nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partial
 
 import aiohttp
@@ -18,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from paymux.platform.settings import Settings
+from paymux.platform.shares import Shares
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,6 +36,9 @@ _NEVER = tuple(
 )  # fmt: skip
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+_for: ContextVar[str] = ContextVar("looking_up_for", default="")
 
 
 class CallbackRefused(Exception):
@@ -79,23 +85,38 @@ def permitted(settings: Settings, host: str, address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
+def looking_up_for(merchant_id: str) -> None:
+    """Say whose names this task looks up from now on."""
+    _for.set(merchant_id)
+
+
 class GuardedResolver(AbstractResolver):
     """A resolver that refuses an address a callback may not reach.
 
-    It has threads of its own, one per job at most: a name server that does not answer holds up only those
-    who ask it.
+    It has threads of its own, one per job at most. A look-up can't be broken off: where a name server does not answer,
+    its thread is busy long after the call has been given up. So each that looks up (`looking_up_for`, else each name)
+    gets a quarter of the threads at most, and fewer the more of them are busy: dead names keep no other's waiting.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.job_concurrency, thread_name_prefix="callback-names")
+        self._shares = Shares(settings.job_concurrency, settings.job_concurrency // 4)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The permitted addresses of a host. Raises CallbackRefused when it has none, OSError when it is unknown."""
+        """The permitted addresses of a host.
+
+        Raises CallbackRefused when it has none, OSError when it is unknown or too many look-ups are under way.
+        """
         ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        who = _for.get() or host
+        if not self._shares.take(who):
+            raise OSError(f"as many look-ups of {who} as may be under way are not answered")
+        work = self._threads.submit(ask)
+        work.add_done_callback(partial(self._ended, asyncio.get_running_loop(), who))
+        found = await asyncio.wrap_future(work)
         good = [
             ResolveResult(
                 hostname=host, host=str(where[0]), port=port, family=kind, proto=proto,
@@ -107,6 +128,11 @@ class GuardedResolver(AbstractResolver):
         if not good:
             raise CallbackRefused(f"{host} is not an address that callbacks may reach")
         return good
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, who: str, _: object) -> None:
+        # Called by the thread when it is free again, and not when nobody waits for it any more.
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            loop.call_soon_threadsafe(self._shares.give_back, who)
 
     async def close(self) -> None:
         """Let the threads go."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 
 import structlog
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
@@ -17,6 +19,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
 from paymux.platform.database import Connection, Database
+from paymux.platform.shares import Shares, Turns
 
 log = structlog.get_logger()
 
@@ -29,6 +32,7 @@ SEEN_EVERY = 2.0
 CLOSED_EVERY = 0.5
 TIDY_EVERY = 10.0
 REVIVE_EVERY = 60.0
+KEPT_TURNS = 1_000
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
 
 # Only a retry that could not be written leaves a job `failed`: nobody else would ever bring it back.
@@ -101,6 +105,34 @@ class NotYet(Exception):
     def __init__(self, reason: str, after: timedelta | None = None) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class JobPlaces:
+    """A bulkhead per provider among the jobs of one process.
+
+    Of `jobs` places a quarter at most goes to what calls one provider, or `calls` where that is less; half to all such
+    jobs together. Webhooks get three eighths (`Deliverer`), and what calls nobody has the rest, whoever hangs.
+    """
+
+    def __init__(self, jobs: int, calls: int) -> None:
+        self._each = min(jobs // 4, calls)
+        self._shares = Shares(jobs // 2, self._each)
+        self._turns: dict[str, Turns] = {}
+
+    @contextmanager
+    def place(self, provider: str) -> Iterator[None]:
+        """Hold a place for what calls a provider. Raises NotYet, and then nothing may have been begun."""
+        if provider not in self._turns and len(self._turns) >= KEPT_TURNS:
+            self._turns.clear()
+        turns = self._turns.setdefault(provider, Turns())
+        if not self._shares.take(provider):
+            raise NotYet(f"as many jobs as may call {provider} at once are at it", turns.next(self._each))
+        begun = monotonic()
+        try:
+            yield
+        finally:
+            self._shares.give_back(provider)
+            turns.held(monotonic() - begun)
 
 
 async def worker_age(tx: Connection) -> int | None:

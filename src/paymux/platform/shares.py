@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from paymux.platform.jobs import NotYet
-
 LONGEST_TURN = 30.0
-KEPT_TURNS = 1_000
 
 
 class Shares:
@@ -55,31 +50,3 @@ class Turns:
         now = monotonic()
         self.last = min(max(self.last, now) + max(self.took / places, 0.005), now + LONGEST_TURN)
         return timedelta(seconds=self.last - now)
-
-
-class JobPlaces:
-    """A bulkhead per provider among the jobs of one process.
-
-    Of `jobs` places a quarter at most goes to what calls one provider, or `calls` where that is less; half to all such
-    jobs together. Webhooks get three eighths (`Deliverer`), and what calls nobody has the rest, whoever hangs.
-    """
-
-    def __init__(self, jobs: int, calls: int) -> None:
-        self._each = min(jobs // 4, calls)
-        self._shares = Shares(jobs // 2, self._each)
-        self._turns: dict[str, Turns] = {}
-
-    @contextmanager
-    def place(self, provider: str) -> Iterator[None]:
-        """Hold a place for what calls a provider. Raises NotYet, and then nothing may have been begun."""
-        if provider not in self._turns and len(self._turns) >= KEPT_TURNS:
-            self._turns.clear()
-        turns = self._turns.setdefault(provider, Turns())
-        if not self._shares.take(provider):
-            raise NotYet(f"as many jobs as may call {provider} at once are at it", turns.next(self._each))
-        begun = monotonic()
-        try:
-            yield
-        finally:
-            self._shares.give_back(provider)
-            turns.held(monotonic() - begun)
