@@ -13,6 +13,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from paymux.connectors.registry import provider_of
+from paymux.orders import reconciliation
 from paymux.sandbox.store import Case
 from tests.conftest import Eventually
 from tests.installation import Answer, Installation, Merchant, Shopper
@@ -274,6 +275,12 @@ class Journey:
             return [kind for kind, _ in self.ledger] == list(kinds)
 
         await self.shop.eventually(moved)
+
+    async def differences(self) -> list[dict[str, str]]:
+        """In what the daily comparison finds the order to differ from the provider's own view of it."""
+        seen = await reconciliation.compared(self.installation.core, self.opened["orderId"])
+        assert seen.answered
+        return [one.json() for one in seen.differences]
 
     async def refunds_come_to(self, *refunds: tuple[str, str]) -> None:
         """Wait until exactly these refunds are there: who made them, and what became of them."""

@@ -95,3 +95,11 @@ async def test_an_order_in_another_currency_is_refused_before_anything_is_sent(s
     answer = await shop.is_refused("APLAZO_MX", "100", purchaseCurrency="USD")
     assert answer.status == 400
     assert "purchaseCurrency" in str(answer.body["message"])
+
+
+async def test_the_daily_comparison_finds_nothing_in_what_was_sold_and_given_back(shop: Shop) -> None:
+    order = await shop.sells("APLAZO_MX", "1500")
+    assert await order.differences() == []
+    for name in ("R-1", "R-2"):
+        assert await order.refunded(str(1500 // 2), name) == "SUCCESSFUL"
+        assert await order.differences() == []

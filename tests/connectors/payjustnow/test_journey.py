@@ -98,3 +98,11 @@ async def test_an_order_that_payjustnow_would_not_take_is_refused_before_anythin
     answer = await shop.is_refused("PAYJUSTNOW_SA", "100", **changes)
     assert answer.status == 400
     assert named in str(answer.body["message"])
+
+
+async def test_the_daily_comparison_finds_nothing_in_what_was_sold_and_given_back(shop: Shop) -> None:
+    order = await shop.sells("PAYJUSTNOW_SA", "1500")
+    assert await order.differences() == []
+    for name in ("R-1", "R-2"):
+        assert await order.refunded(str(1500 // 2), name) == "SUCCESSFUL"
+        assert await order.differences() == []

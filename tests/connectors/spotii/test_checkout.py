@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, OrderToPay, Pending, Refused
+from paymux.connectors.contract import Address, Approved, Ask, Item, NotThere, OrderToPay, Paid, Pending, Refused
 from paymux.platform.http import NotSent, Unclear
 from tests.connectors.spotii.conftest import KEYS, REFERENCE, Scripted, Till, sample
 from tests.connectors.till import KEY
@@ -138,7 +138,10 @@ async def test_an_order_that_is_not_agreed_to_has_no_word_for_it(till: Till, out
 async def test_a_captured_order_is_never_told_as_ended(till: Till) -> None:
     checkout = await till.confirms()
     till.passes(days=30)
-    assert isinstance(await till.connector.fetch(checkout), Approved)
+    report = await till.connector.fetch(checkout)
+    assert isinstance(report, Paid), "its capture was answered"
+    assert (report.total, report.captured, report.refunded) == (checkout.total, None, None)
+    assert isinstance(await till.connector.fetch(replace(checkout, payment_id=None)), Approved)
 
 
 async def test_an_unknown_order_is_not_there(till: Till) -> None:

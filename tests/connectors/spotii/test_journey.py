@@ -39,3 +39,11 @@ async def test_an_order_that_can_not_be_read_for_a_moment_is_captured_later(shop
     await order.later(31, 61)
     assert await order.state() == "SUCCESSFUL"
     assert order.balance == 250
+
+
+async def test_the_daily_comparison_finds_nothing_in_what_was_sold_and_given_back(shop: Shop) -> None:
+    order = await shop.sells("SPOTII", "250")
+    assert await order.differences() == []
+    for name in ("R-1", "R-2"):
+        assert await order.refunded(str(250 // 2), name) == "SUCCESSFUL"
+        assert await order.differences() == []

@@ -70,8 +70,13 @@ class Spotii(Connector):
         return Ask(approved=via == "success", left=via == "failure")
 
     async def fetch(self, checkout: Checkout) -> Report:
-        """Whether the shopper agreed. What was captured or refunded is not told."""
+        """Whether the shopper agreed. What was captured or refunded is not told: a capture's own answer says that.
+
+        So an order whose capture was answered is paid while Spotii has it, of the amount that it names.
+        """
         order, answer = await self._order(checkout)
+        if checkout.payment_id is not None:
+            return Paid(payment_id=checkout.payment_id, total=order.money, captured=None, raw=raw(answer))
         if order.capture_expiration:
             return Approved(raw=raw(answer))
         return Pending(reason="the shopper has not agreed", raw=raw(answer))
