@@ -11,7 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
+from paymux.connectors.provider_http import CallMade
 from paymux.orders import clockwork
+from paymux.orders.decide import Deciding, deciding
+from paymux.platform.clock import Clock
 from paymux.platform.database import CommitUnknown, Connection, Database, DatabaseUnavailable
 from tests.conftest import Eventually
 from tests.installation import Answer, Installation, Merchant, Shopper, free_port
@@ -311,3 +314,26 @@ async def test_a_database_that_is_lost_before_the_commit_has_surely_done_nothing
         return False
 
     await eventually(nothing)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_call_to_a_provider_that_a_lost_commit_wrote_down_is_told_once(
+    installation: Installation, merchant: Merchant, wire: Wire, arrives: bool
+) -> None:
+    core, order_id, path = (
+        installation.core,
+        (await merchant.creates("AFTERPAY_AU"))["orderId"],
+        f"/told-once/{arrives}",
+    )
+    await installation.quiet()
+    core.calls.recorder("pac_any", order_id)(CallMade("GET", "provider.example", path, 200, None, 5, Clock.real()))
+
+    async def nothing(desk: Deciding) -> None:
+        assert desk.order.id == order_id
+
+    wire.cut_behind_commit(path, arrives=arrives)
+    with pytest.raises(CommitUnknown):
+        await deciding(core, order_id, "poll", nothing)
+    await deciding(core, order_id, "poll", nothing)
+    async with installation.database.connection() as held:
+        assert await held.fetchval("SELECT count(*) FROM provider_calls WHERE path = $1", path) == 1

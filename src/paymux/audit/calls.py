@@ -7,11 +7,12 @@ process had not written when it died is lost with it; the operation that the cal
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from paymux.connectors.provider_http import CallMade
+from paymux.platform.identifiers import new_id
 
 log = structlog.get_logger()
 MOST_SUBJECTS = 5_000
@@ -20,12 +21,13 @@ MOST_CALLS = 200
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
-    """A call, and what it was made for."""
+    """A call, and what it was made for. Its id is its own from the beginning, so that it is written once."""
 
     account_id: str
     order_id: str | None
     operation_id: str | None
     made: CallMade
+    id: str = field(default_factory=lambda: new_id("pcl"))
 
 
 class CallJournal:
@@ -49,7 +51,7 @@ class CallJournal:
         return self._calls.pop(subject, [])
 
     def put_back(self, subject: str, calls: list[ProviderCall]) -> None:
-        """They could not be written: the transaction was rolled back."""
+        """They could not be written, or nobody knows: the transaction was rolled back, or its COMMIT got no answer."""
         if calls:
             self._calls[subject] = [*calls, *self._calls.get(subject, [])]
 

@@ -24,6 +24,7 @@ SELECT c.id, c.account, c.ord, c.operation, c.method, c.host, c.path, c.status, 
 FROM installed, unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
                        $17::integer[], $18::text[], $19::integer[], $20::timestamptz[])
   AS c (id, account, ord, operation, method, host, path, status, fault, took, begun)
+ON CONFLICT (id) DO NOTHING -- it was written by a transaction whose COMMIT nobody answered
 """
 
 
@@ -35,7 +36,7 @@ async def write(
     made = [call.made for call in calls]
     await tx.execute(
         _WRITE, new_id("aud") if action else None, actor.kind, actor.name, action, subject, merchant_id, order_id,
-        actor.request_id, dict(detail), [new_id("pcl") for _ in calls], [call.account_id for call in calls],
+        actor.request_id, dict(detail), [call.id for call in calls], [call.account_id for call in calls],
         [call.order_id for call in calls], [call.operation_id for call in calls], [m.method for m in made],
         [m.host for m in made], [m.path for m in made], [m.status for m in made], [m.fault for m in made],
         [m.milliseconds for m in made], [m.begun for m in made],
