@@ -49,6 +49,8 @@ def test_the_list_of_commands_says_each_in_a_whole_phrase() -> None:
         ["review"],
         ["keys"],
         ["merchants"],
+        ["channels"],
+        ["deliveries"],
         ["provider-accounts"],
         ["logos"],
         ["customers"],

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from paymux import __version__
-from paymux.cli_run import Json, run, told, with_settings
+from paymux.cli_run import Json, run, show, told, with_settings
 from paymux.platform.settings import Settings, described
-
-if TYPE_CHECKING:
-    from paymux.orders.core import Core
 
 _PLACE = ("mode", "database_url", "home", "keys_file", "keys", "allow_embedded", "public_url")
 _LOGS = ("log_level", "log_format")
@@ -129,23 +125,12 @@ def prepare() -> None:
     told(lambda: with_settings(run_prepare))
 
 
-def _list(found: Callable[[Core], Awaitable[list[dict[str, Any]]]], line: str, total: str, json: bool) -> None:
-    """Show rows, each as `line` says with their fields' names, and how many there are; or all of them as JSON."""
-    rows = run(found, as_json=json)
-    if json:
-        typer.echo(jsonlib.dumps(rows, indent=2))
-        return
-    for row in rows:
-        typer.echo(line.format_map(row))
-    typer.echo(f"{len(rows)} {total}.")
-
-
 @review.command("list")
 def review_list(json: Json = False) -> None:
     """Orders that software alone can't settle, and why."""
     from paymux.orders import review as reviewing
 
-    _list(reviewing.listed, "{merchant}  {orderReference}  {status}  {reason}", "to review", json)
+    show(reviewing.listed, "{merchant}  {orderReference}  {status}  {reason}", "to review", json)
 
 
 @review.command("events", short_help="Provider events that fitted no order for a day.")
@@ -154,7 +139,7 @@ def review_events(json: Json = False) -> None:
     from paymux.orders import provider_events
 
     line = "{receivedAt}  {merchant}  {provider}  {event}  {providerEvent}"
-    _list(provider_events.given_up, line, "that fit no order", json)
+    show(provider_events.given_up, line, "that fit no order", json)
 
 
 @review.command("refused", short_help="Provider events that were refused.")
@@ -163,7 +148,7 @@ def review_refused(json: Json = False) -> None:
     from paymux.orders import refused_events
 
     line = "{receivedAt}  {merchant}  {provider}  {event}  {bytes} bytes  {why}"
-    _list(refused_events.listed, line, "refused", json)
+    show(refused_events.listed, line, "refused", json)
 
 
 @review.command("event", short_help="One provider event as it came.")
@@ -208,13 +193,23 @@ def main() -> None:
 
 def add_the_rest() -> None:
     """Add the commands about merchants and connectors, whose modules the others need not load."""
-    from paymux import cli_accounts, cli_audit, cli_connectors, cli_customers, cli_keys, cli_providers, cli_reconcile
+    from paymux import (
+        cli_accounts,
+        cli_audit,
+        cli_connectors,
+        cli_customers,
+        cli_deliveries,
+        cli_keys,
+        cli_providers,
+        cli_reconcile,
+    )
 
     for name in ("merchants", "channels", "provider_accounts"):
         app.add_typer(getattr(cli_accounts, name), name=name.replace("_", "-"))
     app.add_typer(cli_accounts.own_logos, name="logos")
     app.add_typer(cli_keys.keys, name="keys")
     app.add_typer(cli_customers.customers, name="customers")
+    app.add_typer(cli_deliveries.deliveries, name="deliveries")
     app.add_typer(cli_providers.providers, name="providers")
     app.add_typer(cli_connectors.connectors, name="connectors")
     app.command("audit", short_help="An order's whole story.")(cli_audit.audit)

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from paymux.accounts import demo, logos, service
-from paymux.cli_run import Json, run
+from paymux.accounts.model import Merchant
+from paymux.cli_run import Json, run, show, word
+from paymux.money import plain
 from paymux.orders.core import Core
 from paymux.platform.callback_guard import check_callback_url
-from paymux.platform.database import Connection
+from paymux.platform.database import Connection, Record
 
 merchants = typer.Typer(no_args_is_help=True, help="Merchants, their secrets and defaults.")
 channels = typer.Typer(no_args_is_help=True, help="A merchant's channels.")
@@ -36,14 +38,7 @@ def _do(work: Callable[[Core, Connection], Awaitable[dict[str, Any]]], as_json: 
         return
     width = max(16, *map(len, shown))
     for name, value in shown.items():
-        typer.echo(f"{name:{width}} {_word(value)}".rstrip())
-
-
-def _word(value: Any) -> str:
-    """As a person says it: yes, no, none."""
-    if value is None or value == "":
-        return "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        typer.echo(f"{name:{width}} {word(value)}".rstrip())
 
 
 @merchants.command("create")
@@ -115,7 +110,38 @@ def change(
     _do(work, json)
 
 
-@channels.command("add")
+@merchants.command("list")
+def list_merchants(json: Json = False) -> None:
+    """Every merchant with his defaults, and no secret."""
+
+    async def found(core: Core) -> list[dict[str, Any]]:
+        async with core.database.connection() as held:
+            return [_defaults(merchant) for merchant in await service.all_merchants(held)]
+
+    show(found, "{merchantId}  {clientId}  {name}", "merchants", json)
+
+
+def _defaults(merchant: Merchant) -> dict[str, Any]:
+    return {
+        "merchantId": merchant.id, "clientId": merchant.client_id, "name": merchant.name,
+        "redirectUrl": merchant.redirect_url, "webhookUrl": merchant.webhook_url,
+        "rawProviderResponse": merchant.raw_provider_response,
+    }  # fmt: skip
+
+
+@channels.command("list", short_help="A merchant's channels.")
+def list_channels(merchant: MerchantName, json: Json = False) -> None:
+    """A merchant's channels. The default one, which has no alias, is not among them."""
+
+    async def found(core: Core) -> list[dict[str, Any]]:
+        async with core.database.connection() as held:
+            owner = await service.find_merchant(held, merchant)
+            return [{"channel": row["alias"], "name": row["name"]} for row in await service.channels(held, owner.id)]
+
+    show(found, "{channel}  {name}", "channels", json)
+
+
+@channels.command("add", short_help="Add a channel to a merchant.")
 def add_channel(
     merchant: MerchantName,
     alias: Annotated[str, typer.Argument(help="The alias that API calls send as `channel`.")],
@@ -134,7 +160,7 @@ def add_channel(
     _do(work, json)
 
 
-@provider_accounts.command("set")
+@provider_accounts.command("set", short_help="Make or change an account at a provider.")
 def set_account(
     merchant: MerchantName,
     code: Code,
@@ -163,6 +189,26 @@ def set_account(
         }  # fmt: skip
 
     _do(work, json)
+
+
+@provider_accounts.command("list", short_help="A merchant's accounts, without credentials.")
+def list_accounts(merchant: MerchantName, json: Json = False) -> None:
+    """A merchant's accounts on all his channels: neither their credentials nor the address of their events."""
+
+    async def found(core: Core) -> list[dict[str, Any]]:
+        async with core.database.connection() as held:
+            owner = await service.find_merchant(held, merchant)
+            return [_account(row) for row in await service.accounts_in_words(held, owner.id)]
+
+    show(found, "{account}  {code}  {environment}  channel: {channel}  active: {active}", "accounts", json)
+
+
+def _account(row: Record) -> dict[str, Any]:
+    least, greatest = (None if row[name] is None else plain(row[name]) for name in ("min_amount", "max_amount"))
+    return {
+        "account": row["id"], "code": row["code"], "channel": row["channel"], "environment": row["environment"],
+        "active": row["active"], "minAmount": least, "maxAmount": greatest, "priority": row["priority"],
+    }  # fmt: skip
 
 
 def _credentials(path: Path) -> dict[str, str]:

@@ -22,6 +22,24 @@ def run(work: Callable[[Core], Awaitable[T]], *, as_json: bool = False) -> T:
     return told(lambda: with_core(work), as_json=as_json)
 
 
+def show(found: Callable[[Core], Awaitable[list[dict[str, Any]]]], line: str, total: str, as_json: bool) -> None:
+    """Show rows, each as `line` says with their fields' names, and how many there are; or all of them as JSON."""
+    rows = run(found, as_json=as_json)
+    if as_json:
+        typer.echo(jsonlib.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(line.format_map({name: word(value) for name, value in row.items()}))
+    typer.echo(f"{len(rows)} {total}.")
+
+
+def word(value: Any) -> str:
+    """As a person says it: yes, no, none."""
+    if value is None or value == "":
+        return "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 def told(work: Callable[[], T], *, as_json: bool = False) -> T:
     """What the work brings. What an operator can mend is one sentence on standard error, and exit code 1.
 

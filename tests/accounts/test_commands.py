@@ -348,3 +348,40 @@ def test_a_logo_that_can_not_be_shown_is_refused_in_a_sentence(
     refused = operator("logos", *words, file)
     assert refused.code == 1
     assert sentence in refused.err
+
+
+def test_the_lists_show_what_there_is_and_no_secret(
+    operator: Operator, made: dict[str, str], credentials: Path
+) -> None:
+    assert operator("merchants", "create", "Another", "--client-id", "other").code == 0
+    operator("merchants", "set", "shop", "--webhook-url", "https://shop.example/hooks")
+    operator("channels", "add", "shop", "nz", "--name", "New Zealand")
+    given = ("--environment", "test", "--credentials", credentials)
+    operator("provider-accounts", "set", "shop", "AFTERPAY_AU", *given, "--min", "10.50", "--priority", "3")
+    operator("provider-accounts", "set", "shop", "AFTERPAY_NZ", *given, "--channel", "nz", "--inactive")
+
+    merchants = operator("merchants", "list", "--json")
+    assert [(row["clientId"], row["name"], row["webhookUrl"]) for row in merchants.json] == [
+        ("shop", "A shop", "https://shop.example/hooks"),
+        ("other", "Another", None),
+    ]
+    channels = operator("channels", "list", "shop", "--json")
+    assert channels.json == [{"channel": "nz", "name": "New Zealand"}]
+    accounts = operator("provider-accounts", "list", made["merchantId"], "--json")
+    assert [list(row.values())[1:] for row in accounts.json] == [
+        ["AFTERPAY_AU", "", "test", True, "10.5", None, 3],
+        ["AFTERPAY_NZ", "nz", "test", False, None, None, 100],
+    ]
+    assert operator("provider-accounts", "list", "other", "--json").json == []
+    for_people = operator("provider-accounts", "list", "shop").out
+    assert "AFTERPAY_NZ  test  channel: nz  active: no\n2 accounts.\n" in for_people
+
+    async def hidden(tx: Connection, keyring: KeyRing) -> list[str]:
+        return [row["event_key"] for row in await tx.fetch("SELECT event_key FROM provider_accounts")]
+
+    shown = merchants.out + channels.out + accounts.out + for_people
+    secrets = [value for name, value in made.items() if name.endswith("Secret")]
+    for secret in (*secrets, *AFTERPAY.values(), *operator.sees(hidden)):
+        assert secret not in shown
+    nobody = operator("channels", "list", "nobody", "--json")
+    assert (nobody.code, json.loads(nobody.err)) == (1, {"error": "There is no merchant nobody."})

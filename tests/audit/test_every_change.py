@@ -85,7 +85,7 @@ async def seen(url: str, settled: Callable[[], Awaitable[None]] | None = None) -
 
 READS = {
     "audit", "keys status", "providers", "providers check", "review list", "review events", "review refused",
-    "review differences",
+    "review differences", "deliveries list", "merchants list", "channels list", "provider-accounts list",
 }  # fmt: skip
 """They change nothing of ours; what `providers check` calls is in `provider_calls`."""
 RUNNING = {"dev", "serve", "worker", "sandbox"}
@@ -99,7 +99,7 @@ CHANGES = {
     "channels add": {"channel.added"}, "logos set": {"logo.set"}, "logos remove": {"logo.removed"},
     "provider-accounts set": {"provider_account.set"},
     "customers erase": {"customer.erased"}, "reconcile": {"reconciliation.repaired"}, "review resolve": {"review.resolved"},
-    "review event": {"provider_event.shown"},
+    "review event": {"provider_event.shown"}, "deliveries replay": {"delivery.replayed"},
 }  # fmt: skip
 """What each command that changes something, or looks into a person's data, has to leave behind."""
 
@@ -225,12 +225,17 @@ async def test_every_other_command_that_changes_something_leaves_an_entry_of_the
         number = await held.fetchval("SELECT max(id) FROM provider_events WHERE verdict = 'forged'")
     await operator.types("review event", number)
 
+    async with installation.database.connection() as held:
+        delivery = await held.fetchrow("SELECT id, merchant_id FROM deliveries WHERE state = 'delivered' LIMIT 1")
+    await operator.types("deliveries replay", delivery["id"], "--merchant", delivery["merchant_id"])
+
     await operator.types("keys rotate")
     await operator.types("keys reencrypt")
     await operator.types("keys retire", "--now")
     await operator.types("keys rotate-signing")
+    of_a_merchant = {"channels list", "provider-accounts list"}
     for name in sorted(READS - {"audit", "providers check"}):
-        await operator.reads(name)
+        await operator.reads(name, *(["told-shop"] if name in of_a_merchant else []))
     assert operator.typed | {"db upgrade", "db prepare", "keys create"} == READS | set(CHANGES)
 
 

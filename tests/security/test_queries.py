@@ -55,12 +55,13 @@ ALLOWED = {
         "insert_merchant": "makes him", "lock_merchant": BY_ID, "merchant": BY_ID, "update_merchant": BY_ID,
         "merchant_by_client": "by the client id that he signs in with",
         "account_by_event_key": BY_SECRET, "account_by_id": BY_JOB,
-        "has_sandbox_accounts": "whether there is any, at the start of live mode",
+        "has_sandbox_accounts": "whether there is any, at the start of live mode", "merchants": BY_OPERATOR,
     },
     "accounts/logo_store.py": {"by_id": "a picture that every shopper is shown, by the id in its public address"},
     "notifications/store.py": {
         "delivery": BY_JOB, "lock_delivery": BY_JOB, "add_attempt": BY_JOB, "settle": BY_JOB,
-        "attempts_of_order": BY_ORDER, "events_of_order": BY_ORDER,
+        "attempts_of_order": BY_ORDER, "events_of_order": BY_ORDER, "deliveries_of_all": BY_OPERATOR,
+        "count_exhausted": "a number, told by /readyz?verbose",
     },
     "audit/store.py": {
         "": "the one statement that writes both kinds of entry: it reads no merchant's row",

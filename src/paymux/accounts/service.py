@@ -69,6 +69,11 @@ async def find_merchant(tx: Connection, name: str) -> Merchant:
     return _merchant(row)
 
 
+async def all_merchants(tx: Connection) -> list[Merchant]:
+    """Every merchant, in the order in which they were made."""
+    return [_merchant(row) for row in await store.merchants(tx)]
+
+
 async def merchant_by_client(tx: Connection, client_id: str) -> Merchant | None:
     row = await store.merchant_by_client(tx, client_id)
     return _merchant(row) if row else None
@@ -169,6 +174,8 @@ async def add_channel(tx: Connection, merchant_id: str, alias: str, name: str) -
 
 
 channel_exists = store.channel_exists
+channels = store.channels
+accounts_in_words = store.accounts_in_words
 
 
 async def set_provider_account(

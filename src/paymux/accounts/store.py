@@ -34,6 +34,12 @@ async def merchant_by_client(tx: Connection, client_id: str) -> Record | None:
     return await tx.fetchrow(f"SELECT {_MERCHANT} FROM merchants WHERE client_id = $1", client_id)  # noqa: S608
 
 
+async def merchants(tx: Connection) -> list[Record]:
+    """Every merchant, in the order in which they were made."""
+    rows: list[Record] = await tx.fetch(f"SELECT {_MERCHANT} FROM merchants ORDER BY id")  # noqa: S608
+    return rows
+
+
 async def lock_merchant(tx: Connection, merchant_id: str) -> None:
     """Let only one change of a merchant's secrets happen at a time."""
     await tx.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", merchant_id)
@@ -97,6 +103,23 @@ async def channel_exists(tx: Connection, merchant_id: str, alias: str) -> bool:
     return bool(
         await tx.fetchval("SELECT true FROM channels WHERE merchant_id = $1 AND alias = $2", merchant_id, alias)
     )
+
+
+async def channels(tx: Connection, merchant_id: str) -> list[Record]:
+    rows: list[Record] = await tx.fetch(
+        "SELECT alias, name FROM channels WHERE merchant_id = $1 ORDER BY alias", merchant_id
+    )
+    return rows
+
+
+async def accounts_in_words(tx: Connection, merchant_id: str) -> list[Record]:
+    """What is no secret of a merchant's accounts on all his channels: neither credentials nor the address of events."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT id, channel, code, environment, min_amount, max_amount, priority, active FROM provider_accounts"
+        " WHERE merchant_id = $1 ORDER BY channel, priority, code",
+        merchant_id,
+    )
+    return rows
 
 
 async def put_account(tx: Connection, **columns: Any) -> Record:

@@ -258,6 +258,7 @@ class Ready(_Answer):
     orders_that_differ: int | None = Field(
         None, description="With ?verbose only: from what their providers said when they were last compared."
     )
+    webhooks_given_up: int | None = Field(None, description="With ?verbose only: deliveries that wait for a replay.")
 
 
 class EventReceived(_Answer):

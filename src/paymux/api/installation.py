@@ -18,6 +18,7 @@ from paymux.api.authority import merchant
 from paymux.api.documents import operation
 from paymux.audit import trail
 from paymux.connectors.contract import Incoming
+from paymux.notifications.store import count_exhausted
 from paymux.orders import provider_events, reconciliation_store, store
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
@@ -62,6 +63,7 @@ async def ready(request: Request) -> Response:
             if "verbose" in request.query_params:
                 counts["ordersToReview"] = await store.count_to_review(held)
                 counts["ordersThatDiffer"] = await reconciliation_store.count(held)
+                counts["webhooksGivenUp"] = await count_exhausted(held)
     body: dict[str, object] = {"status": "ok" if all(state.values()) else "not ready", **state, **counts}
     return answer(body, 200 if all(state.values()) else 503)
 

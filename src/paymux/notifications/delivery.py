@@ -32,6 +32,7 @@ SCHEDULE = tuple(
     timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400, 86_400)
 )  # W3: then exhausted
 MAX_ANSWER = 64 * 1024
+STATES = ("waiting", "delivered", "exhausted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,8 @@ async def replay(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     return True
 
 
-async def list_deliveries(tx: Connection, merchant_id: str, state: str | None, limit: int) -> list[Record]:
-    """A merchant's deliveries, newest first, of a state (`waiting`, `delivered`, `exhausted`) or of all."""
+async def list_deliveries(tx: Connection, merchant_id: str | None, state: str | None, limit: int) -> list[Record]:
+    """A merchant's deliveries, or everybody's, newest first, of a state (one of STATES) or of all."""
+    if merchant_id is None:
+        return await store.deliveries_of_all(tx, state, limit)
     return await store.deliveries(tx, merchant_id, state, limit)

@@ -7,6 +7,8 @@ from typing import Any
 
 from paymux.platform.database import Connection, Record
 
+_LISTED = "d.id, d.merchant_id, e.event, e.order_id, e.sequence, d.state, d.attempts, d.next_at, d.delivered_at"
+
 
 async def insert_event(tx: Connection, **columns: Any) -> None:
     names = ", ".join(columns)
@@ -61,12 +63,27 @@ async def settle(
 async def deliveries(tx: Connection, merchant_id: str, state: str | None, limit: int) -> list[Record]:
     """A merchant's deliveries, newest first."""
     rows: list[Record] = await tx.fetch(
-        "SELECT d.id, e.event, e.order_id, e.sequence, d.state, d.attempts, d.next_at, d.delivered_at FROM deliveries d"
-        " JOIN outbox_events e ON e.id = d.event_id WHERE d.merchant_id = $1 AND ($2::text IS NULL OR d.state = $2)"
-        " ORDER BY d.id DESC LIMIT $3",
+        f"SELECT {_LISTED} FROM deliveries d JOIN outbox_events e ON e.id = d.event_id"  # noqa: S608
+        " WHERE d.merchant_id = $1 AND ($2::text IS NULL OR d.state = $2) ORDER BY d.id DESC LIMIT $3",
         merchant_id, state, limit,
     )  # fmt: skip
     return rows
+
+
+async def deliveries_of_all(tx: Connection, state: str | None, limit: int) -> list[Record]:
+    """Every merchant's deliveries, newest first."""
+    rows: list[Record] = await tx.fetch(
+        f"SELECT {_LISTED} FROM deliveries d JOIN outbox_events e ON e.id = d.event_id"  # noqa: S608
+        " WHERE $1::text IS NULL OR d.state = $1 ORDER BY d.id DESC LIMIT $2",
+        state, limit,
+    )  # fmt: skip
+    return rows
+
+
+async def count_exhausted(tx: Connection) -> int:
+    """How many deliveries of the whole installation were given up and wait for a replay."""
+    counted: int = await tx.fetchval("SELECT count(*) FROM deliveries WHERE state = 'exhausted'")
+    return counted
 
 
 async def reopen(tx: Connection, merchant_id: str, delivery_id: str) -> bool:

@@ -11,6 +11,7 @@ import asyncpg
 from paymux.platform.migrations import notes
 
 ONLINE = {
+    "deliveries_exhausted": "deliveries (id) WHERE state = 'exhausted'",
     "idempotency_keys_by_age": "idempotency_keys (created_at)",
     "provider_events_of_order": "provider_events (order_id) WHERE order_id IS NOT NULL",
     "provider_events_of_none": "provider_events (account_id, received_at) WHERE order_id IS NULL",

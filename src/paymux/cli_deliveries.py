@@ -1,0 +1,70 @@
+"""`paymux deliveries`: webhooks and what became of them; one that was given up, sent once more."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from paymux.accounts import service
+from paymux.cli_run import Json, run, show
+from paymux.notifications import delivery
+from paymux.orders.core import Core
+from paymux.orders.views import instant
+from paymux.platform.database import Record
+
+deliveries = typer.Typer(no_args_is_help=True, help="Webhooks to merchants.")
+ALL = "all"
+
+
+@deliveries.command("list", short_help="Webhooks that were given up, or all.")
+def listed(
+    merchant: Annotated[str, typer.Option(help="Client id or merchant id; none: of every merchant.")] = "",
+    state: Annotated[str, typer.Option(help=f"{', '.join(delivery.STATES)} or {ALL}.")] = "exhausted",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most, the newest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """Webhooks, the newest first: those that were given up after their last try, or those of another state."""
+
+    async def found(core: Core) -> list[dict[str, Any]]:
+        if state not in (*delivery.STATES, ALL):
+            raise ValueError(f"--state must be one of {', '.join(delivery.STATES)} or {ALL}.")
+        async with core.database.transaction() as tx:
+            owner = (await service.find_merchant(tx, merchant)).id if merchant else None
+            rows = await delivery.list_deliveries(tx, owner, None if state == ALL else state, limit)
+        return [_row(row) for row in rows]
+
+    show(found, "{delivery}  {merchant}  {orderId}  {event}  {state}  {tries} tries", "deliveries", json)
+
+
+def _row(row: Record) -> dict[str, Any]:
+    return {
+        "delivery": row["id"], "merchant": row["merchant_id"], "orderId": row["order_id"], "event": row["event"],
+        "sequence": row["sequence"], "state": row["state"], "tries": row["attempts"],
+        "nextAt": instant(row["next_at"]) if row["next_at"] else None,
+        "deliveredAt": instant(row["delivered_at"]) if row["delivered_at"] else None,
+    }  # fmt: skip
+
+
+@deliveries.command("replay", short_help="Send a webhook once more.")
+def replay(
+    delivery_id: Annotated[
+        str, typer.Argument(metavar="DELIVERY", help="Its id, as `paymux deliveries list` shows it.")
+    ],
+    merchant: Annotated[str, typer.Option(help="Whose it is: client id or merchant id.")],
+    json: Json = False,
+) -> None:
+    """Send a webhook once more, with the same id and body, where it was sent before. A worker does it at once.
+
+    When it fails again, one that was given up is given up at once; another goes on in its schedule.
+    """
+
+    async def work(core: Core) -> None:
+        async with core.database.transaction() as tx:
+            owner = await service.find_merchant(tx, merchant)
+            if not await delivery.replay(tx, owner.id, delivery_id):
+                raise ValueError(f"{owner.client_id} has no delivery {delivery_id}.")
+
+    run(work, as_json=json)
+    typer.echo(jsonlib.dumps({"delivery": delivery_id}) if json else f"{delivery_id} is sent once more.")

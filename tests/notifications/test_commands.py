@@ -1,0 +1,75 @@
+"""`paymux deliveries`: a webhook that was given up is listed, counted, and sent once more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from tests.conftest import Eventually
+from tests.installation import Installation, Merchant, Shopper
+from tests.processes import Ran, environment_of, run
+
+
+async def types(installation: Installation, *words: str) -> Ran:
+    settings = installation.settings
+    environment = environment_of(
+        PAYMUX_HOME=str(settings.home), PAYMUX_DATABASE_URL=settings.database_url, PAYMUX_LOG_LEVEL="ERROR"
+    )
+    return await asyncio.to_thread(run, environment, "deliveries", *words)
+
+
+async def given_up(installation: Installation) -> int:
+    answer = await installation.call("GET", f"{installation.settings.base_url}/readyz?verbose")
+    counted: int = answer.body["webhooksGivenUp"]
+    return counted
+
+
+async def test_a_webhook_that_was_given_up_is_listed_counted_and_sent_once_more(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    opened = await merchant.creates("PLANPAY_AU")
+    await shopper.pays(opened["redirectUrl"])
+    await installation.quiet()
+    reference = opened["orderReference"]
+    before = len([1 for headers, body in installation.inbox.received if reference.encode() in body])
+    assert before > 0
+    async with installation.database.transaction() as tx:
+        delivery = await tx.fetchval(
+            "UPDATE deliveries SET state = 'exhausted', attempts = 11, delivered_at = NULL"
+            " WHERE event_id = (SELECT max(id) FROM outbox_events WHERE order_id = $1) RETURNING id",
+            opened["orderId"],
+        )
+    assert await given_up(installation) == 1
+
+    [row] = json.loads((await types(installation, "list", "--json")).out)
+    assert (row["delivery"], row["orderId"], row["state"], row["tries"]) == (
+        delivery, opened["orderId"], "exhausted", 11,
+    )  # fmt: skip
+    listed = await types(installation, "list", "--merchant", merchant.client_id)
+    assert (
+        listed.out
+        == f"{delivery}  {row['merchant']}  {opened['orderId']}  {row['event']}  exhausted  11 tries\n1 deliveries.\n"
+    )
+    delivered = json.loads((await types(installation, "list", "--state", "delivered", "--limit", "1", "--json")).out)
+    assert [one["state"] for one in delivered] == ["delivered"]
+
+    replayed = await types(installation, "replay", delivery, "--merchant", merchant.client_id)
+    assert (replayed.code, replayed.out) == (0, f"{delivery} is sent once more.\n")
+
+    async def heard() -> bool:
+        return len([1 for headers, body in installation.inbox.received if reference.encode() in body]) == before + 1
+
+    await eventually(heard)
+    await installation.quiet()
+    assert await given_up(installation) == 0
+    assert json.loads((await types(installation, "list", "--json")).out) == []
+
+
+async def test_what_can_not_be_listed_or_replayed_is_said_in_a_sentence(installation: Installation) -> None:
+    for words, said in (
+        (("list", "--state", "lost"), "--state must be one of waiting, delivered, exhausted or all."),
+        (("list", "--merchant", "nobody"), "There is no merchant nobody."),
+        (("replay", "dlv_none", "--merchant", "demo-merchant"), "demo-merchant has no delivery dlv_none."),
+    ):
+        ran = await types(installation, *words)
+        assert (ran.code, ran.out, ran.said) == (1, "", f"{said}\n")
