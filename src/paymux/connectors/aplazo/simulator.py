@@ -14,15 +14,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from paymux.money import plain
 from paymux.platform.database import to_json
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body
+from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _OPEN, _ACTIVE, _CANCELLED, _RETURNED = "NO CONFIRMADO", "OUTSTANDING", "CANCELLED", "DEVUELTO"
 _TOKENS, _NUMBERS = "tokens", "numbers"
 
@@ -220,8 +218,7 @@ def _check(body: Mapping[str, Any]) -> Decimal:
     for name in ("shopId", "cartId"):
         _text(body, name)
     for name in ("successUrl", "errorUrl", "cartUrl", "webHookUrl"):
-        parts = urlsplit(_text(body, name))
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not reachable(_text(body, name)):
             raise No(400, "Bad Request", f"{name} must be a URL")
     total = _amount(body, "totalPrice")
     if total <= 0:

@@ -9,12 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from paymux.platform.database import to_json
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, with_query
+from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable, with_query
 
 # The official Magento module's default.
 _LIFE = timedelta(minutes=10_080)
@@ -24,7 +23,6 @@ _PLANS = {
     "THB": ("TH", 50, 120_000), "JPY": ("JP", 50, 500_000),
 }  # fmt: skip
 _OPEN = ("pending_confirmation", "processing")
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Make = Callable[[web.Request, Any], Awaitable[web.Response]]
 
@@ -210,8 +208,7 @@ def _check(body: Any) -> Decimal:
         raise No(400, "items must have a name, an integer quantity and an integer unitPrice")
     urls = body.get("redirectUrls")
     for way in ("success", "failed"):
-        parts = urlsplit(str(urls.get(way)) if isinstance(urls, dict) else "")
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not isinstance(urls, dict) or not reachable(urls.get(way)):
             raise No(400, f"redirectUrls.{way} is not a URL")
     for name in ("billingAddress", "shippingAddress"):
         address = body.get(name)

@@ -15,16 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from paymux.platform.database import to_json
-from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, read_label
+from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, reachable, read_label
 
 _HOUR = timedelta(hours=1)
 _HUNDRED = Decimal(100)
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _REFUNDABLE = ("PAID", "PAID_PENDING_CALLBACK", "PARTIALLY_REFUNDED")
 _OPEN = ("PENDING_ORDER", "CANCELLED_BY_CONSUMER")
 
@@ -214,8 +212,7 @@ def _check(order: Mapping[str, Any]) -> int:
         _whole(item, "quantity")
         _whole(item, "priceCents", 0)
     for name in ("confirmRedirectUrl", "cancelRedirectUrl"):
-        parts = urlsplit(_text(order, name))
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if not reachable(_text(order, name)):
             raise No(400, f"{name} is not a valid URL")
     return _whole(order, "orderAmountCents")
 

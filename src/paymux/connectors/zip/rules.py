@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+
+from paymux.sandbox.simulator import reachable
 
 _ADDRESS = {"line1": 200, "city": 50, "state": 50, "postal_code": 15, "country": 2}
 _TYPES = frozenset({"sku", "tax", "shipping", "discount", "store_credit"})
 _REGIONS = {"AU": ("AUD", "au"), "NZ": ("NZD", "nz"), "GB": ("GBP", "uk")}
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class ApiError(Exception):
@@ -54,8 +54,7 @@ def check_checkout(body: Any) -> tuple[Decimal, str, str]:
     total = sum((_item(item) for item in order.get("items") or []), Decimal(0))
     if order.get("items") and total != amount:
         raise invalid("order.items", "do not come to the order's amount")
-    parts = urlsplit(string(config, "redirect_uri"))
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not reachable(string(config, "redirect_uri")):
         raise invalid("config.redirect_uri", "has to be an https address")
     return amount, currency, _REGIONS[country][1]
 
