@@ -310,7 +310,7 @@ def _additional(facts: ProviderFacts) -> list[str]:
 
 def _sandbox(evidence: Evidence) -> list[str]:
     facts, tried = evidence.facts, [one for code in evidence.facts.codes if (one := evidence.of(code))]
-    back = "signed" if any(one.signed_return for one in tried) else "not signed, so paymux asks"
+    back = "signed" if any(one.signed_return for one in tried) else "not relied on, so paymux asks"
     if any(one.settles_later for one in tried):
         back += ", and no payment is final then: it is `PENDING` until the next poll or event, so advance the clock"
     return [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paymux.connectors import contract as c
-from paymux.orders import reports
+from paymux.orders import reports, review
 from paymux.orders.decide import deciding
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
@@ -145,6 +145,28 @@ async def test_money_that_the_provider_denies_after_the_sale_is_listed_once(
     await told_of(tills, "SALESTILL", reference, word)
     await installation.quiet()
     assert len(reviews(installation, reference)) == 1
+    await review.resolve(installation.core, reference, "succeeded", "they paid us out all the same", "")
+    await told_of(tills, "SALESTILL", reference, word)
+    await installation.quiet()
+    assert len(reviews(installation, reference)) == 1
+    assert (await merchant.details(reference))["needsReview"] is None
+
+
+async def test_what_a_person_has_to_see_about_a_payment_that_counts_is_listed_once(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    """Two payments of one checkout: one of them is the order's."""
+    reference = await paid(merchant, shopper, "SALESTILL")
+    twice = c.Paid(payment_id="p-1", total=None, captured=None, review="it was paid  twice")
+    for _ in range(2):
+        await reported(installation, reference, twice, "poll")
+    assert (await merchant.details(reference))["needsReview"] == "it was paid twice"
+    await review.resolve(installation.core, reference, "succeeded", "one was given back", "")
+    await reported(installation, reference, twice, "poll")
+    details = await merchant.details(reference)
+    assert (details["status"], details["needsReview"]) == ("SUCCESSFUL", None)
+    await installation.quiet()
+    assert reviews(installation, reference) == ["it was paid twice"]
 
 
 async def test_what_is_left_of_a_payment_after_a_partial_refund_can_not_be_denied_in_silence(

@@ -274,7 +274,8 @@ class Paid(Report):
     A sale is `captured` = total at once. `moves` lists single operations where the provider lists them;
     None where it does not. `authorised_until`: when what is still open expires. `expired`: the amount that
     did expire. `state` is merged into the checkout's. `underway` says that it is not final yet at
-    the provider (fraud check, debit): the order stays PENDING (S5).
+    the provider (fraud check, debit): the order stays PENDING (S5). `review` is a sentence on what a person has to see
+    to although the payment counts, such as a second payment of the same checkout: listed once.
     """
 
     payment_id: str
@@ -290,6 +291,7 @@ class Paid(Report):
     token_failure: str | None = None
     state: Mapping[str, str] = field(default_factory=dict)
     underway: bool = False
+    review: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +304,7 @@ class Declined(Report):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(Report):
-    """The checkout was cancelled at the provider, by the shopper unless `by_merchant`; nothing was paid."""
+    """The checkout was cancelled at the provider, be it by the shopper or after our own cancel; nothing was paid."""
 
     reason: str = ""
 
@@ -371,7 +373,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """The provider did it. `amount` where it says another one than asked (major units)."""
+    """The provider did it, of the amount that was asked for: another one is Unclear."""
 
     provider_id: str
     raw: Mapping[str, Any] | None = None

@@ -118,7 +118,15 @@ async def _denied(desk: Deciding, report: c.Report) -> None:
     if desk.source in ("event", "return") and desk.facts.capabilities.status:
         await desk.timer("poll", desk.now)
     else:
-        await desk.review(f"the provider reports {type(report).__name__.lower()} after a payment")
+        await _listed_once(desk, f"the provider reports {type(report).__name__.lower()} after a payment")
+
+
+async def _listed_once(desk: Deciding, reason: str) -> None:
+    """List what the provider says again in every report: once a person has settled it, it is no news any more."""
+    reason = " ".join(reason.split())
+    noted = [row["detail"] for row in await store.events(desk.tx, desk.order.id) if row["kind"] == "needs_review"]
+    if reason not in [detail.get("reason") for detail in noted]:
+        await desk.review(reason)
 
 
 async def _holds_money(desk: Deciding) -> bool:
@@ -218,6 +226,8 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
     desk.absorbing = False
     await _keep_deadline(desk, paid)
     await conclude(desk)
+    if paid.review:
+        await _listed_once(desk, paid.review)
 
 
 async def _keep_deadline(desk: Deciding, paid: c.Paid) -> None:

@@ -128,6 +128,17 @@ async def test_a_paid_invoice_is_reported_as_myfatoorah_names_it(scripted: Scrip
     assert (said.session, said.reference, said.payment_id) == ("4711", "other", "07071")
     assert (said.total, said.captured, said.moves) == (Money(Decimal("100.000"), "KWD"), Decimal(100), ())
     assert [path for _, path, _ in scripted.asked] == ["/v2/GetPaymentStatus", "/v2/GetRefundStatus"]
+    assert bool(said.review) is (status == "DuplicatePayment")
+
+
+@pytest.mark.parametrize("status", ["Paid", "DuplicatePayment"])
+async def test_a_second_payment_of_an_invoice_is_named_for_a_person_to_give_it_back(
+    scripted: Scripted, status: str
+) -> None:
+    said = await _said(scripted, invoice("Succss", "Failed", "Succss", InvoiceStatus=status), REFUNDS)
+    assert isinstance(said, Paid)
+    assert (said.payment_id, said.captured) == ("07070", 100)
+    assert "(payment 07072): give what is too much back" in said.review
 
 
 @pytest.mark.parametrize(

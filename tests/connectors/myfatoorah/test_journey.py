@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from paymux.orders import review
 from tests.connectors.journey import Shop
 
 
@@ -29,3 +30,19 @@ async def test_a_refund_made_in_the_portal_is_the_providers_and_counts(shop: Sho
     await order.later(61, 601)
     assert [who for who, _ in await order.refunds_made()] == ["PROVIDER"]
     assert (await order.refunds("51")).body["code"] == "over_refund"
+
+
+async def test_an_invoice_that_is_paid_twice_is_listed_once_and_counts_once(shop: Shop) -> None:
+    order = await shop.sells("MYFATOORAH_KW", "80")
+    await order.at_provider("pay-again")
+    await order.later(61)
+    (told,) = await order.told("ORDER_NEEDS_REVIEW")
+    assert "took more than one payment for the invoice" in told["needsReview"]
+    details = await order.details()
+    assert (details["status"], details["needsReview"]) == ("SUCCESSFUL", told["needsReview"])
+    assert order.balance == 160, "both are there until a person gives one back"
+    await review.resolve(shop.installation.core, order.reference, "succeeded", "given back in the portal", "")
+    assert await order.refunded("10") == "PENDING"
+    await order.later(61, 601)
+    assert (await order.details())["needsReview"] is None
+    assert len(order.announced("ORDER_NEEDS_REVIEW")) == 1

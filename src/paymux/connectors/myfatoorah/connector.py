@@ -12,7 +12,7 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -40,14 +40,15 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
-from paymux.connectors.myfatoorah.answers import Invoice, InvoiceStatus, Methods, Refund, Refunds, content
+from paymux.connectors.myfatoorah.answers import Invoice, InvoiceStatus, Methods, Refund, Refunds, Transaction, content
 from paymux.connectors.reading import raw
 from paymux.connectors.signing import hmac_base64, same
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, Unclear
 
 _KUWAIT = ZoneInfo("Asia/Kuwait")
-_PAID = frozenset({"Paid", "DuplicatePayment"})
+_PAID_TWICE = "DuplicatePayment"
+_PAID = frozenset({"Paid", _PAID_TWICE})
 _PAYMENT_SUCCEEDED = "Succss"  # so spelt by MyFatoorah
 _OVER: dict[str, type[Cancelled | Expired]] = {"Canceled": Cancelled, "Expired": Expired}
 _PAYMENT, _REFUND = 1, 2
@@ -86,12 +87,13 @@ class MyFatoorah(Connector):
         said: dict[str, Any] = {
             "session": invoice.invoice_id, "reference": invoice.customer_reference, "raw": raw(answer),
         }  # fmt: skip
-        paid = next((one for one in invoice.tries if one.transaction_status == _PAYMENT_SUCCEEDED), None)
+        succeeded = [one for one in invoice.tries if one.transaction_status == _PAYMENT_SUCCEEDED]
+        paid = next(iter(succeeded), None)
         if invoice.invoice_status in _PAID and paid is not None:
-            total = invoice.total
+            total, twice = invoice.total, len(succeeded) > 1 or invoice.invoice_status == _PAID_TWICE
             return Paid(
                 payment_id=paid.payment_id or checkout.session, total=total, captured=total.amount,
-                moves=await self._refunds(checkout), **said,
+                moves=await self._refunds(checkout), review=_duplicate(succeeded) if twice else "", **said,
             )  # fmt: skip
         over = _OVER.get(invoice.invoice_status)
         if over is not None and paid is None:
@@ -200,6 +202,13 @@ def _in_kuwait(moment: datetime) -> str:
 
 
 # -- what is read -----------------------------------------------------------------------------
+
+
+def _duplicate(succeeded: Sequence[Transaction]) -> str:
+    """What a person has to do about an invoice that was paid more than once: one payment of them is the order's."""
+    ids = ", ".join(one.payment_id for one in succeeded[1:] if one.payment_id)
+    named = f" (payment {ids})" if ids else ""
+    return f"MyFatoorah took more than one payment for the invoice{named}: give what is too much back in its portal"
 
 
 def _undecided(invoice: InvoiceStatus, said: Mapping[str, Any]) -> Pending:

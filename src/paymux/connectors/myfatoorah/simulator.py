@@ -58,6 +58,7 @@ class MyFatoorahSimulator(Simulator):
             Route("POST", "/v2/GetRefundStatus", self._called(self._refund_status)),
             Route("POST", "/sandbox/portal-refund", self._portal_refund),
             Route("POST", "/sandbox/finance", self._finance),
+            Route("POST", "/sandbox/pay-again", self._pay_again),
         ]
 
     def _called(self, call: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -177,7 +178,7 @@ class MyFatoorahSimulator(Simulator):
         taken = sum(
             (Decimal(one["Amount"]) for one in case.data["refunds"] if one["RefundStatus"] != "Canceled"), Decimal(0)
         )
-        if case.status != "Paid" or amount > case.amount - taken:
+        if case.status not in ("Paid", "DuplicatePayment") or amount > case.amount - taken:
             raise Invalid("The amount is more than what can be refunded", "Amount")
         number = int(self.token(3), 16) + 100_000
         refund = {
@@ -246,7 +247,7 @@ class MyFatoorahSimulator(Simulator):
         )  # fmt: skip
         case.names = (*case.names, f"payment:{payment}")
         if outcome == "approve":
-            case.status, case.waiting = "Paid", False
+            case.status, case.waiting = "DuplicatePayment" if case.status == "Paid" else "Paid", False
             self.save(case, ("authorize", case.amount, payment), ("capture", case.amount, payment))
         else:
             self.save(case)
@@ -298,6 +299,15 @@ class MyFatoorahSimulator(Simulator):
             return json_answer({"error": no.message}, 422)
         self._execute(case, refund, "Refunded")
         return json_answer({"refund": refund["RefundId"]}, 201)
+
+    async def _pay_again(self, request: web.Request) -> web.Response:
+        """A second payment of an invoice that is paid, as from another window of the shopper's browser."""
+        body = await json_body(request)
+        case = self.case(str(body["id"]))
+        if case is None or case.status != "Paid":
+            return json_answer({"error": "no such invoice"}, 404)
+        self._try(case, "approve")
+        return json_answer({"id": case.id}, 201)
 
     async def _finance(self, request: web.Request) -> web.Response:
         """The finance team decides on every refund of an invoice that still waits."""
