@@ -115,12 +115,12 @@ async def test_an_approval_that_is_not_confirmed_at_a_merchants_cancel_is_not_co
 async def test_a_checkout_that_was_paid_between_asking_and_closing_takes_the_paid_path(
     installation: Installation, merchant: Merchant, tills: Till, gate_at: GateAt
 ) -> None:
-    from paymux.orders import clockwork
+    from paymux.orders import ending
 
     opened = await merchant.creates("SALESTILL")
     reference, till = opened["orderReference"], tills["SALESTILL"]
     await installation.fault("salestill", "events", "no_event", reference, times=9)
-    gate = gate_at(clockwork, "_close")
+    gate = gate_at(ending, "close_checkout")
     cancelling = asyncio.create_task(merchant.post(f"/orders/{reference}/cancel", {}))
     await gate.reached.wait()
     till.pay(till.of(reference))

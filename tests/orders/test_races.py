@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paymux.orders import calls, clockwork, create, operations, reports, store
+from paymux.orders import asking, calls, create, ending, operations, reports, store
 from paymux.orders.model import Kind
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
@@ -84,7 +84,7 @@ async def test_a_return_that_asked_before_the_webhook_paid_does_not_undo_it(
     case.status = "failed"
     till.save(case)
     gate = gate_at(
-        clockwork, "deciding", when=lambda _, order_id, source, *__: (order_id, source) == (opened["orderId"], "return")
+        asking, "deciding", when=lambda _, order_id, source, *__: (order_id, source) == (opened["orderId"], "return")
     )
     returning = asyncio.create_task(shopper.returns(f"{merchant.base}/return/{opened['orderToken']}?via=done"))
     await gate.reached.wait()
@@ -264,7 +264,7 @@ async def test_an_approval_that_comes_while_the_time_out_is_deciding_is_paid(
 ) -> None:
     opened = await merchant.creates("KEEPTILL", cancellationTimeout=600)
     reference, till = opened["orderReference"], tills["KEEPTILL"]
-    gate = gate_at(clockwork, "_put_off", when=lambda _, asked, by: asked.order.reference == reference)
+    gate = gate_at(ending, "_put_off", when=lambda _, asked, by: asked.order.reference == reference)
     await installation.advance(601)
     await gate.reached.wait()
     till.pay(till.of(reference))
@@ -320,7 +320,7 @@ async def test_the_providers_event_of_our_own_cancelling_may_overtake_it(
     """The merchant cancelled, not the shopper, although it is the provider's event that ends the order."""
     opened = await merchant.creates("SALESTILL")
     reference = opened["orderReference"]
-    gate = gate_at(clockwork, "_close", after=True)
+    gate = gate_at(ending, "close_checkout", after=True)
     cancelling = asyncio.create_task(merchant.post(f"/orders/{reference}/cancel", {}))
     await gate.reached.wait()
 
@@ -347,7 +347,7 @@ async def test_read_repair_and_poll_at_the_same_time_count_once(
     await installation.fault("salestill", "capture", "error_after", reference)
     await installation.fault("salestill", "events", "no_event", reference, times=9)
     assert (await merchant.captures(reference, "60", "C-1")).body["status"] == "PENDING"
-    gate = gate_at(clockwork, "deciding", when=lambda _, __, source, *___: source == "read")
+    gate = gate_at(asking, "deciding", when=lambda _, __, source, *___: source == "read")
     reading = asyncio.create_task(merchant.status(reference))
     await gate.reached.wait()
     await installation.advance(31)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.orders import calls, clockwork, operations
+from paymux.orders import asking, calls, operations
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt, Till
@@ -162,7 +162,7 @@ async def test_two_refunds_that_together_are_what_the_provider_tells_are_both_do
         assert (await merchant.refunds(reference, amount, name)).body["refundStatus"] == "PENDING"
     assert Decimal((await merchant.details(reference))["refundedAmount"]) == 0
     order = await operations.order_of(installation.core, "mer_demo", reference)
-    await clockwork.ask(installation.core, order, "poll")
+    await asking.ask(installation.core, order, "poll")
     details = await merchant.details(reference)
     assert [row["status"] for row in details["refunds"]] == ["SUCCESSFUL", "SUCCESSFUL"]
     assert (details["refundedAmount"], details["needsReview"]) == ("70", None)

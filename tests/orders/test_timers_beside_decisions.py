@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from paymux.orders import clockwork, store
+from paymux.orders import ending, store
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import GateAt
@@ -57,7 +57,7 @@ async def test_an_order_that_the_shopper_cancels_while_its_deadline_asks_was_can
 ) -> None:
     opened = await merchant.creates("KEEPTILL", cancellationTimeout=600)
     reference = opened["orderReference"]
-    gate = gate_at(clockwork, "_put_off", when=lambda core, asked, by: asked.order.reference == reference)
+    gate = gate_at(ending, "_put_off", when=lambda core, asked, by: asked.order.reference == reference)
     await installation.advance(601)
     await asyncio.wait_for(gate.reached.wait(), 10)
     assert (await shopper.pays(opened["redirectUrl"], "cancel"))["status"] == "CANCELLED"

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from paymux.connectors.provider_http import CallMade
-from paymux.orders import clockwork
+from paymux.orders import ending
 from paymux.orders.decide import Deciding, deciding
 from paymux.platform.clock import Clock
 from paymux.platform.database import CommitUnknown, Connection, Database, DatabaseUnavailable
@@ -185,14 +185,14 @@ async def test_a_cancel_whose_database_goes_away_once_the_provider_has_closed_th
 ) -> None:
     reference = (await merchant.creates("PLANPAY_AU"))["orderReference"]
     await installation.quiet()
-    closes = clockwork._close
+    closes = ending.close_checkout
 
-    async def close(*asked: object) -> clockwork.Closed:
-        closed: clockwork.Closed = await closes(*asked)  # type: ignore[arg-type]
+    async def close(*asked: object) -> ending.Closed:
+        closed: ending.Closed = await closes(*asked)  # type: ignore[arg-type]
         wire.go_down()
         return closed
 
-    monkeypatch.setattr(clockwork, "_close", close)
+    monkeypatch.setattr(ending, "close_checkout", close)
     answer = await merchant.post(f"/orders/{reference}/cancel", {})
     monkeypatch.undo()
     wire.come_up()

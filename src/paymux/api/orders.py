@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from paymux.api.answers import answer, error_answer, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import BAD, operation
-from paymux.orders import clockwork, operations, store, views
+from paymux.orders import asking, operations, store, views
 from paymux.orders.core import Core
 from paymux.orders.create import create_order, redirect_url
 from paymux.orders.errors import NotFound
@@ -132,5 +132,5 @@ async def _repaired(core: Core, order: Order) -> Order:
         ]  # fmt: skip
     if not unknown:
         return order
-    asked = await clockwork.ask(core, order, "read")
+    asked = await asking.ask(core, order, "read")
     return asked.order if asked else order

@@ -11,7 +11,7 @@ import structlog
 
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
-from paymux.orders import calls, clockwork, opening, reports
+from paymux.orders import asking, calls, opening, reports
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Order, Status
@@ -82,7 +82,7 @@ async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
     confirming = bool(decision.run)
     order = (await calls.run_all(core, decision)).order
     if not order.status.final and not confirming:
-        asked = await clockwork.ask(core, order, "return")
+        asked = await asking.ask(core, order, "return")
         order = asked.order if asked else order
     return await calls.settled(core, order)
 

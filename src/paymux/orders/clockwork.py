@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from functools import partial
 
 import structlog
 
-from paymux.connectors import contract as c
-from paymux.orders import calls, opening, reports, settling, store
+from paymux.orders import calls, reports, settling, store
+from paymux.orders.asking import as_it_is, ask_provider
 from paymux.orders.core import Core, facts_of
-from paymux.orders.decide import (
-    DEFAULT_DEADLINE,
-    FIRST_POLL,
-    LAST_POLL,
-    LATE,
-    Deciding,
-    Decision,
-    backoff,
-    chosen_deadline,
-    deadline_of,
-    deciding,
-)
+from paymux.orders.deadlines import DEFAULT_DEADLINE, FIRST_POLL, LAST_POLL, backoff
+from paymux.orders.decide import LATE, Deciding, deciding
+from paymux.orders.ending import Closed, close_checkout, end_unpaid
 from paymux.orders.model import Kind, Order, Status
 from paymux.orders.views import order_event
 from paymux.platform.database import Connection
-from paymux.platform.http import CallFailed
 
 log = structlog.get_logger()
 WATCH_AFTER_EXPIRY = timedelta(hours=1)
 GIVE_UP = timedelta(days=30)
 SWEPT_AT_ONCE = 1_000
 """Timers that one transaction of the start-up sweep wakes at most."""
-SOON = timedelta(seconds=1)
 CREATE_TRIES = 3
 
 
@@ -93,49 +80,9 @@ async def _operation(core: Core, order_id: str, operation_id: str) -> None:
             await store.set_timer(tx, order.id, "operation", now + left + calls.LAPSED, now, operation_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What asking the provider brought: the order then, its report if it gave one, whether it answered at all."""
-
-    order: Order
-    report: c.Report | None = None
-    answered: bool = False
-
-
-async def ask(core: Core, order: Order, source: str) -> Decision | None:
-    """Ask the provider for the state of an order and decide on it. None when it says nothing of it."""
-    asked = await _ask(core, order, source)
-    return Decision(asked.order, ()) if asked.report is not None else None
-
-
-async def _ask(core: Core, order: Order, source: str, *, confirm: bool = True) -> _Asked:
-    """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
-    if order.session is None or not facts_of(order).capabilities.status:
-        return _Asked(order)
-    async with core.database.connection() as held:
-        connector = await core.connector(held, order)
-    try:
-        report = await connector.fetch(opening.checkout_of(order))
-    except (c.Refused, CallFailed) as fault:
-        log.info(
-            "provider.no_answer",
-            order=order.id,
-            source=source,
-            fault=fault.code if isinstance(fault, c.Refused) else str(fault),
-        )
-        return _Asked(order, answered=isinstance(fault, c.Refused))
-    except Exception:  # a connector's own mistake in reading an answer: as good as none
-        log.exception("connector.failed", connector=order.connector, kind="fetch")
-        return _Asked(order)
-    if isinstance(report, c.Approved) and not confirm:
-        return _Asked(order, report, True)
-    decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
-    return _Asked((await calls.run_all(core, decision)).order, report, True)
-
-
 async def _poll(core: Core, order: Order) -> None:
     """U3: 30 s doubling to 600 s, hourly once the provider should long have decided."""
-    asked = await _ask(core, order, "poll")
+    asked = await ask_provider(core, order, "poll")
     order = asked.order
     if not order.status.final and _confirm_is_due(core, order):
         await calls.run_all(
@@ -187,113 +134,9 @@ async def _deadline(core: Core, order: Order) -> None:
         await end_unpaid(core, order, by="SYSTEM")
 
 
-async def end_unpaid(core: Core, order: Order, *, by: str) -> Order:
-    """A deadline or a merchant's cancel (D1): wait for money in flight, ask, and cancel what is unpaid."""
-    if by == "MERCHANT":
-        order = await calls.settled(core, await _now(core, order.id))
-    asked = await _ask(core, order, "deadline", confirm=False)
-    if asked.order.status.final or await _put_off(core, asked, by):
-        return await _now(core, order.id)
-    closed = await _close(core, asked.order)
-    if closed is Closed.REFUSED:
-        # Perhaps because it was paid meanwhile.
-        asked = await _ask(core, asked.order, "deadline", confirm=False)
-        if asked.order.status.final or await _put_off(core, asked, by):
-            return await _now(core, order.id)
-
-    async def end(desk: Deciding) -> None:
-        if desk.order.status.final or await _waits(desk, by):
-            return
-        for op in await desk.operations(Kind.CONFIRM, Kind.CREATE):
-            await desk.failed(op, "order_cancelled", f"the order was cancelled before its {op.kind}")
-        await desk.outcome("cancelled", cancelled_by=by)
-        if closed is Closed.UNKNOWN:
-            await desk.timer("cancel_checkout", desk.now + FIRST_POLL)
-
-    return (await deciding(core, order.id, _source(by), end)).order
-
-
-async def _now(core: Core, order_id: str) -> Order:
-    async with core.database.transaction() as tx:
-        return await store.order_by_id(tx, order_id)
-
-
-def _source(by: str) -> str:
-    return "deadline" if by == "SYSTEM" else "merchant"
-
-
-async def _put_off(core: Core, asked: _Asked, by: str) -> bool:
-    """Whether an order can't end now: money is known or in flight, or its checkout was completed and not expired (D2)."""
-    put_off = False
-
-    async def look(desk: Deciding) -> None:
-        nonlocal put_off
-        if desk.order.status.final:
-            put_off = True  # it ended while the provider was asked
-            return
-        put_off = await _waits(desk, by)
-        completed = isinstance(asked.report, c.Pending) and asked.report.completed
-        held = by == "SYSTEM" and chosen_deadline(desk.order) is None and (completed or desk.order.underway)
-        if not put_off and held:
-            # Nobody set a time-out, and the provider has the shopper's order and still decides: the poll goes on.
-            put_off = True
-            await desk.timer("deadline", desk.now + timedelta(hours=1))
-        elif not put_off:
-            # Said before the provider is told: its own event of the end may overtake its answer.
-            await desk.change(cancelled_by=by)
-
-    await deciding(core, asked.order.id, _source(by), look)
-    return put_off
-
-
-async def _waits(desk: Deciding, by: str) -> bool:
-    """Whether the end has to wait: for money that is known or in flight, or because the deadline has moved."""
-    order = desk.order
-    flying = [op for op in await desk.operations(*calls.MONEY) if op.pending and (op.calls > 0 or order.authorised)]
-    if order.authorised is None and not flying:
-        if by == "SYSTEM" and deadline_of(order) > desk.now:
-            await desk.timer("deadline", deadline_of(order))
-            return True
-        return False
-    if by == "SYSTEM" and not order.status.final:
-        # A call that somebody alive is at ends soon; an outcome that nobody knows takes its time.
-        calling = [op for op in flying if await store.leased(desk.tx, op)]
-        late = min(max(desk.now - deadline_of(order), FIRST_POLL), LAST_POLL)
-        await desk.timer("deadline", desk.now + (SOON if calling else late))
-    return True
-
-
-class Closed(Enum):
-    """What became of closing a checkout at the provider: `NOTHING` where it can't be, or there is none."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    NOTHING = "nothing"
-
-
-async def _close(core: Core, order: Order) -> Closed:
-    """Close the checkout at the provider, so that nobody can pay it any more (D1)."""
-    if order.session is None or not facts_of(order).capabilities.cancel:
-        return Closed.NOTHING
-    async with core.database.connection() as held:
-        connector = await core.connector(held, order)
-    try:
-        await connector.cancel_checkout(opening.checkout_of(order))
-        return Closed.DONE
-    except c.Refused as no:
-        log.info("checkout.cancel_refused", order=order.id, reason=no.code)
-        return Closed.REFUSED
-    except CallFailed:
-        return Closed.UNKNOWN
-    except Exception:  # a connector's own mistake: it may be closed or not
-        log.exception("connector.failed", connector=order.connector, kind="cancel")
-        return Closed.UNKNOWN
-
-
 async def _cancel_checkout(core: Core, order: Order) -> None:
     """The cancelling of an ended order's checkout goes on until it is closed or long expired (D1)."""
-    closed = await _close(core, order)
+    closed = await close_checkout(core, order)
 
     async def plan(desk: Deciding) -> None:
         if closed is Closed.UNKNOWN and not _dead(desk):
@@ -312,7 +155,7 @@ def _dead(desk: Deciding, grace: timedelta = WATCH_AFTER_EXPIRY) -> bool:
 
 async def _watch(core: Core, order: Order) -> None:
     """An order that failed is watched until nobody can pay it any more (T3)."""
-    asked = await _ask(core, order, "watch")
+    asked = await ask_provider(core, order, "watch")
 
     async def plan(desk: Deciding) -> None:
         due = await store.timer_due(desk.tx, desk.order.id, "watch", "")
@@ -350,7 +193,7 @@ async def _expiry_notice(core: Core, order: Order) -> None:
 
 async def _expiry(core: Core, order: Order) -> None:
     """The stored deadline of an authorisation: ask the provider; what is still open then has expired (S4)."""
-    asked = await _ask(core, order, "expiry")
+    asked = await ask_provider(core, order, "expiry")
 
     async def expire(desk: Deciding) -> None:
         until = desk.order.authorised_until
@@ -385,10 +228,10 @@ async def retry_create(core: Core, order: Order, *, patient: bool = True) -> Ord
         if not pending or order.status.final:
             await store.drop_timers(tx, order.id, "create")
     if not pending or order.status.final:
-        return await _now(core, order.id)
+        return await as_it_is(core, order.id)
     decision = await calls.run_operation(core, pending[0].id)
     if decision is None or patient:
-        return decision.order if decision is not None else await _now(core, order.id)
+        return decision.order if decision is not None else await as_it_is(core, order.id)
 
     async def end(desk: Deciding) -> None:
         op = await store.operation(desk.tx, pending[0].id)

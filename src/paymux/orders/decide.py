@@ -17,6 +17,7 @@ from paymux.notifications import outbox
 from paymux.orders import auditing, event_store, payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
 from paymux.orders.customer import words_without_him
+from paymux.orders.deadlines import FIRST_POLL, deadline_of
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 from paymux.orders.transitions import transition
 from paymux.platform import jobs
@@ -24,9 +25,6 @@ from paymux.platform.database import Connection, to_json
 
 log = structlog.get_logger()
 
-FIRST_POLL = timedelta(seconds=30)
-LAST_POLL = timedelta(seconds=600)
-DEFAULT_DEADLINE = timedelta(hours=24)
 EXPIRY_NOTICE = timedelta(hours=24)
 EVENTS_WAIT = timedelta(hours=24)
 _PROVIDERS_WORDS = ("failure_reason", "reject_reason", "token_failure")
@@ -35,25 +33,6 @@ EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDAT
             Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
 
 _TOTAL = {Kind.CAPTURE: "captured", Kind.VOID: "voided", Kind.REFUND: "refunded", Kind.CHARGEBACK: "refunded"}
-
-
-def backoff(tries: int) -> timedelta:
-    """How long until the next question: 30 s doubling to 600 s (U1)."""
-    return min(FIRST_POLL * (1 << min(tries, 10)), LAST_POLL)
-
-
-def deadline_of(order: Order) -> datetime:
-    """When an unpaid order is cancelled (D2)."""
-    return chosen_deadline(order) or order.checkout_expires_at or order.created_at + DEFAULT_DEADLINE
-
-
-def chosen_deadline(order: Order) -> datetime | None:
-    """The deadline that the merchant's own time-outs set; None where he left it to the checkout's expiry (D2)."""
-    if order.completed_at is not None and order.checkout_session_timeout is not None:
-        return order.completed_at + timedelta(seconds=order.checkout_session_timeout)
-    if order.cancellation_timeout is not None:
-        return order.created_at + timedelta(seconds=order.cancellation_timeout)
-    return None
 
 
 def unknown_reason(op: Operation) -> str:

@@ -12,7 +12,7 @@ from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Pers
 from paymux.connectors.facts import ProviderFacts
 from paymux.orders.core import Core
 from paymux.orders.customer import REQUEST
-from paymux.orders.decide import deadline_of
+from paymux.orders.deadlines import deadline_of
 from paymux.orders.model import ZERO, Order
 from paymux.orders.schemas import CreateOrder
 from paymux.platform.database import from_json

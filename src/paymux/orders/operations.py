@@ -9,7 +9,7 @@ from typing import Any
 
 from paymux.connectors.facts import Capabilities
 from paymux.money import accepted_decimals, fits
-from paymux.orders import auditing, calls, clockwork, given_words, store
+from paymux.orders import auditing, calls, ending, given_words, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding
 from paymux.orders.errors import (
@@ -181,7 +181,7 @@ async def cancel(core: Core, merchant_id: str, reference: str) -> Order:
     if not order.status.final:
         with once_claimed():
             # The provider may have closed the checkout when the database is lost: that is not nothing.
-            order = await clockwork.end_unpaid(core, order, by="MERCHANT")
+            order = await ending.end_unpaid(core, order, by="MERCHANT")
     if order.status is Status.CANCELED:
         return order
     if not order.status.final:

@@ -15,7 +15,7 @@ from paymux.connectors import contract as c
 from paymux.connectors.facts import EventKind, ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import provider_of
-from paymux.orders import calls, clockwork, event_store, refused_events, reports, store
+from paymux.orders import asking, calls, event_store, refused_events, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
 from paymux.orders.errors import Unavailable
@@ -156,7 +156,7 @@ async def run_event(core: Core, payload: str) -> None:
                 await calls.run_all(core, decision)
     else:
         with core.place_for(order):
-            told = await clockwork.ask(core, order, "event")
+            told = await asking.ask(core, order, "event")
         if told is None:
             # The provider told us something and does not answer now: the poll asks soon.
             async with core.database.transaction() as tx:

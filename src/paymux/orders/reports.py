@@ -12,7 +12,8 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.money import is_currency
 from paymux.orders import store
-from paymux.orders.decide import FIRST_POLL, Deciding, refused_reason
+from paymux.orders.deadlines import FIRST_POLL
+from paymux.orders.decide import Deciding, refused_reason
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
 
 log = structlog.get_logger()

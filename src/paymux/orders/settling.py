@@ -9,7 +9,8 @@ import structlog
 
 from paymux.connectors import contract as c
 from paymux.orders import reports, store
-from paymux.orders.decide import Deciding, Decision, backoff, deadline_of, overdue_reason, unknown_reason
+from paymux.orders.deadlines import backoff, deadline_of
+from paymux.orders.decide import Deciding, Decision, overdue_reason, unknown_reason
 from paymux.orders.given_words import Form, sealed_form
 from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Status
 

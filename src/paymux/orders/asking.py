@@ -1,0 +1,62 @@
+"""Asking the provider how an order stands, and deciding on its answer: for the clock, a return, an event, or who reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from paymux.connectors import contract as c
+from paymux.orders import calls, opening, reports, store
+from paymux.orders.core import Core, facts_of
+from paymux.orders.decide import Decision, deciding
+from paymux.orders.model import Order
+from paymux.platform.http import CallFailed
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What asking the provider brought: the order then, its report if it gave one, whether it answered at all."""
+
+    order: Order
+    report: c.Report | None = None
+    answered: bool = False
+
+
+async def ask(core: Core, order: Order, source: str) -> Decision | None:
+    """Ask the provider for the state of an order and decide on it. None when it says nothing of it."""
+    asked = await ask_provider(core, order, source)
+    return Decision(asked.order, ()) if asked.report is not None else None
+
+
+async def ask_provider(core: Core, order: Order, source: str, *, confirm: bool = True) -> Answered:
+    """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
+    if order.session is None or not facts_of(order).capabilities.status:
+        return Answered(order)
+    async with core.database.connection() as held:
+        connector = await core.connector(held, order)
+    try:
+        report = await connector.fetch(opening.checkout_of(order))
+    except (c.Refused, CallFailed) as fault:
+        log.info(
+            "provider.no_answer",
+            order=order.id,
+            source=source,
+            fault=fault.code if isinstance(fault, c.Refused) else str(fault),
+        )
+        return Answered(order, answered=isinstance(fault, c.Refused))
+    except Exception:  # a connector's own mistake in reading an answer: as good as none
+        log.exception("connector.failed", connector=order.connector, kind="fetch")
+        return Answered(order)
+    if isinstance(report, c.Approved) and not confirm:
+        return Answered(order, report, True)
+    decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
+    return Answered((await calls.run_all(core, decision)).order, report, True)
+
+
+async def as_it_is(core: Core, order_id: str) -> Order:
+    """The order as it is now."""
+    async with core.database.transaction() as tx:
+        return await store.order_by_id(tx, order_id)
