@@ -23,6 +23,7 @@ from paymux.connectors.contract import (
     Redirect,
     Refused,
     Report,
+    WrongCredentials,
 )
 from paymux.money import Money
 from paymux.platform.http import Unclear
@@ -285,3 +286,33 @@ async def test_what_was_done_in_the_dashboard_is_listed_and_what_is_ours_is_not(
     assert paid.moves is not None
     ((kind, amount, echoed),) = [(move.kind, move.amount, move.key) for move in paid.moves]
     assert (kind, amount, echoed) == (MoveKind.REFUND, Decimal("25.00"), None)
+
+
+async def test_the_check_asks_for_a_transaction_that_nobody_has(till: Till) -> None:
+    assert "took the server key and the profile ID" in await till.connector.check()
+    assert till.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"server_key": "wrong"}, "Authentication failed"), ({"profile_id": "1"}, "profile_id"),
+        ({"profile_id": "x"}, "region or profile ID"), ({"region": "MARS"}, "region or profile ID"),
+    ],
+)  # fmt: skip
+async def test_the_check_names_credentials_that_are_wrong(till: Till, wrong: dict[str, str], words: str) -> None:
+    connector = till.counter.connector(till.code, **wrong)
+    with pytest.raises(Refused, match=words) as no:
+        await connector.check()
+    assert connector.turned_away(no.value)
+
+
+async def test_words_on_the_merchant_are_about_the_profile_and_any_other_no_is_an_answer(scripted: Scripted) -> None:
+    scripted.says(400, {"code": 5, "message": "No merchant information found in the request"})
+    with pytest.raises(WrongCredentials, match="No merchant information"):
+        await scripted.connector.check()
+    scripted.says(404, {"code": 113, "message": "Transaction not found"})
+    assert await scripted.connector.check()
+    scripted.says(500, {"code": 400, "message": "try again"})
+    with pytest.raises(Unclear):
+        await scripted.connector.check()

@@ -11,6 +11,7 @@ Sources: see provider.toml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -39,6 +40,7 @@ from paymux.connectors.contract import (
     Refused,
     Report,
     Underway,
+    WrongCredentials,
 )
 from paymux.connectors.paytabs.answers import Page, Result, Transaction, failure, transactions
 from paymux.connectors.paytabs.reports import (
@@ -64,7 +66,12 @@ _HOSTS = {"ARE": "api"} | {
 }
 _DUPLICATE = "4"
 _TEMPORARY = "400"
+# Codes of requests that are refused for who sends them, and a transaction that nobody has.
+_TURNED_AWAY = ("1", "401", "403")
+_NOBODY = "TST0000000000000"
 _CAPTURE = "capture"
+# PayTabs' words where the profile and the key do not belong together: "No merchant information found in the request".
+_OF_THE_PROFILE = re.compile("profile|merchant", re.IGNORECASE)
 
 
 class PayTabs(Connector):
@@ -168,6 +175,17 @@ class PayTabs(Connector):
         found = [row for row in rows if MOVES.get(row.kind) is kind and key in row.cart_description]
         return movement(found[-1]) if found else None
 
+    async def check(self) -> str:
+        """Ask for a transaction that nobody has: a key or profile that is wrong is refused before it is looked for."""
+        try:
+            await self._post("/payment/query", {"tran_ref": _NOBODY})
+        except Refused as no:
+            if no.code in _TURNED_AWAY:
+                raise
+            if no.code == "credentials" or _OF_THE_PROFILE.search(no.reason):
+                raise WrongCredentials(no.reason, no.code) from no
+        return "PayTabs took the server key and the profile ID, and answered a question about a transaction"
+
     # -- moving money -------------------------------------------------------------------------
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
@@ -235,7 +253,7 @@ class PayTabs(Connector):
         try:
             return await self._post("/payment/query", {field: value})
         except Refused as no:
-            if no.code in ("1", "401", "403"):
+            if no.code in _TURNED_AWAY:
                 raise
             return None
 
