@@ -309,6 +309,8 @@ async def _everything_that_is_shown(house: House) -> None:
         ("audit", "MOVED", "--json"), ("providers",),
         ("providers", "check", "KLARNA", "--merchant", "shop"), ("reconcile", "--provider", "KLARNA", "--json"),
         ("reconcile", "--provider", "PLANPAY_AU", "--repair"), ("keys", "reencrypt"),
+        ("deliveries", "list", "--state", "all", "--json"), ("merchants", "list", "--json"), ("channels", "list", "shop"),
+        ("provider-accounts", "list", "shop", "--json"),
         ("merchants", "set", "shop", "--raw-provider-response", "on", "--json"),
         ("customers", "erase", PERSON["email"], "--note", "asked"), ("customers", "erase", "--order", "PAID", "--json"),
     ):  # fmt: skip
