@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from paymux.orders.model import Order
+from paymux.orders.model import ORDER_COLUMNS, Order
 from paymux.platform.database import Connection, Record
 
 
@@ -19,7 +19,7 @@ async def page(
     `after` and `before` are ids that enclose those of that time, so that no more of the table is read.
     """
     rows = await tx.fetch(
-        "SELECT * FROM orders WHERE id > $1 AND id < $2 AND (connector = $3 OR code = $3) AND created_at >= $4"
+        f"SELECT {ORDER_COLUMNS} FROM orders WHERE id > $1 AND id < $2 AND (connector = $3 OR code = $3) AND created_at >= $4"  # noqa: S608
         " AND created_at < $5 AND session IS NOT NULL AND ($6::text IS NULL OR merchant_id = $6) ORDER BY id LIMIT $7",
         after, before, connector, since, until, merchant_id, limit,
     )  # fmt: skip

@@ -13,7 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 from paymux.money import exact
-from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order
+from paymux.orders.model import (
+    OPERATION_COLUMNS,
+    ORDER_COLUMNS,
+    ZERO,
+    Initiator,
+    Kind,
+    Operation,
+    OperationStatus,
+    Order,
+)
 from paymux.platform import jobs
 from paymux.platform.database import Connection, Record
 from paymux.platform.identifiers import new_id
@@ -32,7 +41,8 @@ async def insert_order(tx: Connection, **columns: Any) -> Order | None:
     names = ", ".join(columns)
     places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
     row = await tx.fetchrow(
-        f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (merchant_id, reference) DO NOTHING RETURNING *",  # noqa: S608
+        f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (merchant_id, reference) DO NOTHING"  # noqa: S608
+        f" RETURNING {ORDER_COLUMNS}",
         *columns.values(),
     )
     return Order.of(row) if row else None
@@ -40,20 +50,25 @@ async def insert_order(tx: Connection, **columns: Any) -> Order | None:
 
 async def lock_order(tx: Connection, order_id: str) -> Order:
     """The order, locked until the transaction ends: whoever comes second sees what the first one did."""
-    return Order.of(await tx.fetchrow("SELECT * FROM orders WHERE id = $1 FOR UPDATE", order_id))
+    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders WHERE id = $1 FOR UPDATE", order_id)  # noqa: S608
+    return Order.of(row)
 
 
 async def order_by_id(tx: Connection, order_id: str) -> Order:
-    return Order.of(await tx.fetchrow("SELECT * FROM orders WHERE id = $1", order_id))
+    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders WHERE id = $1", order_id)  # noqa: S608
+    return Order.of(row)
 
 
 async def order_by_reference(tx: Connection, merchant_id: str, reference: str) -> Order | None:
-    row = await tx.fetchrow("SELECT * FROM orders WHERE merchant_id = $1 AND reference = $2", merchant_id, reference)
+    row = await tx.fetchrow(
+        f"SELECT {ORDER_COLUMNS} FROM orders WHERE merchant_id = $1 AND reference = $2",  # noqa: S608
+        merchant_id, reference,
+    )  # fmt: skip
     return Order.of(row) if row else None
 
 
 async def order_by_token(tx: Connection, order_token: str) -> Order | None:
-    row = await tx.fetchrow("SELECT * FROM orders WHERE order_token = $1", order_token)
+    row = await tx.fetchrow(f"SELECT {ORDER_COLUMNS} FROM orders WHERE order_token = $1", order_token)  # noqa: S608
     return Order.of(row) if row else None
 
 
@@ -64,7 +79,7 @@ async def find_order(
     for column, value in (("session", session), ("payment_id", payment_id), ("provider_reference", reference)):
         if value:
             row = await tx.fetchrow(
-                f"SELECT * FROM orders WHERE account_id = $1 AND {column} = $2 LIMIT 1",  # noqa: S608
+                f"SELECT {ORDER_COLUMNS} FROM orders WHERE account_id = $1 AND {column} = $2 LIMIT 1",  # noqa: S608
                 account_id,
                 value,
             )
@@ -76,14 +91,17 @@ async def find_order(
 async def update_order(tx: Connection, order: Order, changes: Mapping[str, Any]) -> Order:
     """Write changes to a locked order and return it as it is then."""
     sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 2))
-    return Order.of(
-        await tx.fetchrow(f"UPDATE orders SET {sets} WHERE id = $1 RETURNING *", order.id, *changes.values())  # noqa: S608
-    )
+    row = await tx.fetchrow(
+        f"UPDATE orders SET {sets} WHERE id = $1 RETURNING {ORDER_COLUMNS}",  # noqa: S608
+        order.id, *changes.values(),
+    )  # fmt: skip
+    return Order.of(row)
 
 
 async def orders_to_review(tx: Connection, merchant_id: str | None) -> list[Order]:
     rows = await tx.fetch(
-        "SELECT * FROM orders WHERE needs_review IS NOT NULL AND ($1::text IS NULL OR merchant_id = $1) ORDER BY id",
+        f"SELECT {ORDER_COLUMNS} FROM orders WHERE needs_review IS NOT NULL"  # noqa: S608
+        " AND ($1::text IS NULL OR merchant_id = $1) ORDER BY id",
         merchant_id,
     )
     return [Order.of(row) for row in rows]
@@ -98,7 +116,8 @@ async def count_to_review(tx: Connection) -> int:
 async def orders_named(tx: Connection, name: str, merchant_id: str | None) -> list[Order]:
     """The orders with this id or reference, of one merchant or of all: for the operator."""
     rows = await tx.fetch(
-        "SELECT o.* FROM orders o WHERE o.id = $1 OR (o.reference = $1 AND o.merchant_id IN (SELECT id FROM merchants))",
+        f"SELECT {ORDER_COLUMNS} FROM orders o"  # noqa: S608
+        " WHERE o.id = $1 OR (o.reference = $1 AND o.merchant_id IN (SELECT id FROM merchants))",
         name,
     )
     return [Order.of(row) for row in rows if merchant_id in (None, row["merchant_id"])]
@@ -141,45 +160,53 @@ async def derived_totals(tx: Connection, order_id: str) -> tuple[Decimal, Decima
 
 async def claim(
     tx: Connection, order: Order, kind: Kind, now: datetime, *, reference: str, amount: Decimal | None = None,
-    initiator: Initiator = Initiator.SYSTEM, request_hash: str = "", description_sealed: bytes | None = None,
-    currency: str | None = None, status: OperationStatus = OperationStatus.PENDING, provider_id: str | None = None,
-    holder: str | None = None, lease: float = 0, calls: int = 0, key: str | None = None,
+    initiator: Initiator = Initiator.SYSTEM, request_hash: str = "", description: str = "", currency: str | None = None,
+    status: OperationStatus = OperationStatus.PENDING, provider_id: str | None = None, holder: str | None = None,
+    lease: float = 0, calls: int = 0, key: str | None = None,
 ) -> Operation | None:  # fmt: skip
     """Claim an operation. None when its reference is taken already."""
     row = await tx.fetchrow(
-        "INSERT INTO operations (id, order_id, kind, reference, request_hash, key, amount, currency, description_sealed, status,"
+        "INSERT INTO operations (id, order_id, kind, reference, request_hash, key, amount, currency, description, status,"  # noqa: S608
         " initiator, provider_id, calls, holder, lease_until_real, created_at, updated_at)"
         " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14, CASE WHEN $14::text IS NULL THEN NULL"
-        " ELSE now() + $15::interval END, $16, $16) ON CONFLICT DO NOTHING RETURNING *",
+        " ELSE now() + $15::interval END, $16, $16) ON CONFLICT DO NOTHING"
+        f" RETURNING {OPERATION_COLUMNS}",
         new_id(PREFIXES[kind]), order.id, str(kind), reference, request_hash, key or str(uuid.uuid4()), amount, currency,
-        description_sealed, str(status), str(initiator), provider_id, calls, holder, timedelta(seconds=lease), now,
+        description, str(status), str(initiator), provider_id, calls, holder, timedelta(seconds=lease), now,
     )  # fmt: skip
     return Operation.of(row) if row else None
 
 
 async def operations(tx: Connection, order_id: str) -> list[Operation]:
     """All operations of an order, oldest first."""
-    rows = await tx.fetch("SELECT * FROM operations WHERE order_id = $1 ORDER BY id", order_id)
+    rows = await tx.fetch(
+        f"SELECT {OPERATION_COLUMNS} FROM operations WHERE order_id = $1 ORDER BY id",  # noqa: S608
+        order_id,
+    )
     return [Operation.of(row) for row in rows]
 
 
 async def operation(tx: Connection, operation_id: str) -> Operation:
-    return Operation.of(await tx.fetchrow("SELECT * FROM operations WHERE id = $1", operation_id))
+    row = await tx.fetchrow(f"SELECT {OPERATION_COLUMNS} FROM operations WHERE id = $1", operation_id)  # noqa: S608
+    return Operation.of(row)
 
 
 async def operation_by_reference(tx: Connection, order_id: str, kind: Kind, reference: str) -> Operation | None:
     row = await tx.fetchrow(
-        "SELECT * FROM operations WHERE order_id = $1 AND kind = $2 AND reference = $3", order_id, str(kind), reference
-    )
+        f"SELECT {OPERATION_COLUMNS} FROM operations WHERE order_id = $1 AND kind = $2 AND reference = $3",  # noqa: S608
+        order_id, str(kind), reference,
+    )  # fmt: skip
     return Operation.of(row) if row else None
 
 
 async def update_operation(tx: Connection, op: Operation, now: datetime, **changes: Any) -> Operation:
     changes["updated_at"] = now
     sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, 2))
-    return Operation.of(
-        await tx.fetchrow(f"UPDATE operations SET {sets} WHERE id = $1 RETURNING *", op.id, *changes.values())  # noqa: S608
-    )
+    row = await tx.fetchrow(
+        f"UPDATE operations SET {sets} WHERE id = $1 RETURNING {OPERATION_COLUMNS}",  # noqa: S608
+        op.id, *changes.values(),
+    )  # fmt: skip
+    return Operation.of(row)
 
 
 async def lease(tx: Connection, op: Operation, holder: str, seconds: float) -> bool:

@@ -9,7 +9,6 @@ from email.utils import format_datetime
 from typing import Any
 
 from paymux.money import plain
-from paymux.orders.given_words import configuration_of, description_of
 from paymux.orders.model import Kind, Operation, Order, Status
 from paymux.platform.database import Record, from_json
 from paymux.platform.encryption import KeyRing
@@ -25,7 +24,7 @@ def number(amount: Decimal) -> Decimal | int:
     return int(amount) if amount == amount.to_integral_value() else amount
 
 
-def status(keyring: KeyRing, order: Order) -> dict[str, Any]:
+def status(order: Order) -> dict[str, Any]:
     """The answer of `GET /orders/{reference}`."""
     return {
         "merchantReference": order.reference,
@@ -40,15 +39,15 @@ def status(keyring: KeyRing, order: Order) -> dict[str, Any]:
         "bnplOrderId": order.payment_id or order.session,
         "transactionReference": order.transaction_reference,
         "rejectReason": order.reject_reason,
-        "partnerConfiguration": configuration_of(keyring, order),
+        "partnerConfiguration": order.partner_configuration or {},
         "cancelledBy": order.cancelled_by if order.status is Status.CANCELED else None,
         "captureStatus": order.capture_status,
     }
 
 
-def order_event(keyring: KeyRing, order: Order) -> dict[str, Any]:
+def order_event(order: Order) -> dict[str, Any]:
     """The `data` of an order event, but for what the outbox adds (W2)."""
-    data = status(keyring, order) | {"orderId": order.id, "transactionId": order.transaction_reference}
+    data = status(order) | {"orderId": order.id, "transactionId": order.transaction_reference}
     if order.get_token and order.token_id is None and order.status is Status.SUCCESSFUL:
         data["tokenFailureReason"] = order.token_failure or "the provider gave no token"
     if order.session_id:
@@ -98,47 +97,46 @@ def created(order: Order, redirect_url: str) -> dict[str, Any]:
     }
 
 
-def captured(keyring: KeyRing, op: Operation) -> dict[str, Any]:
+def captured(op: Operation) -> dict[str, Any]:
     """The answer of a capture."""
     return {
         "captureReference": op.reference,
         "capturedAmount": number(op.amount or Decimal(0)),
         "captureId": op.provider_id or op.id,
         "status": str(op.status),
-        "description": description_of(keyring, op),
+        "description": op.description,
     }
 
 
-def voided(keyring: KeyRing, op: Operation) -> dict[str, Any]:
+def voided(op: Operation) -> dict[str, Any]:
     """The answer of a void."""
     return {
         "voidReference": op.reference,
         "amount": number(op.amount or Decimal(0)),
         "voidedId": op.provider_id or op.id,
         "status": str(op.status),
-        "description": description_of(keyring, op),
+        "description": op.description,
     }
 
 
-def refunded(keyring: KeyRing, order: Order, op: Operation) -> dict[str, Any]:
+def refunded(order: Order, op: Operation) -> dict[str, Any]:
     """The answer of a refund; its date is RFC 1123, as published."""
     return {
         "refundReference": op.reference,
         "bnplProvider": order.code,
         "refundedAmount": number(op.amount or Decimal(0)),
         "refundStatus": str(op.status),
-        "description": description_of(keyring, op),
+        "description": op.description,
         "refundDate": format_datetime(op.created_at, usegmt=True),
         "bnplRefundId": op.provider_id or op.id,
     }
 
 
 def details(
-    keyring: KeyRing, order: Order, happened: list[Record], operations: list[Operation], due: Record | None,
-    redirect_url: str | None,
-) -> dict[str, Any]:  # fmt: skip
+    order: Order, happened: list[Record], operations: list[Operation], due: Record | None, redirect_url: str | None
+) -> dict[str, Any]:
     """The answer of `/orders/{reference}/details`; amounts are strings here, as published."""
-    shown = status(keyring, order) | {
+    shown = status(order) | {
         "amount": plain(order.amount),
         "surcharge": plain(order.surcharge),
         "orderId": order.id,
@@ -152,7 +150,7 @@ def details(
             for row in happened
             if row["kind"] == "status"
         ],
-        "refunds": [_refund_row(keyring, order, op) for op in operations if op.kind in (Kind.REFUND, Kind.CHARGEBACK)],
+        "refunds": [_refund_row(order, op) for op in operations if op.kind in (Kind.REFUND, Kind.CHARGEBACK)],
         "orderCaptures": [
             {"captureId": op.reference, **_row(order, op)} for op in operations if op.kind is Kind.CAPTURE
         ],
@@ -178,11 +176,11 @@ def _row(order: Order, op: Operation) -> dict[str, Any]:
     }
 
 
-def _refund_row(keyring: KeyRing, order: Order, op: Operation) -> dict[str, Any]:
+def _refund_row(order: Order, op: Operation) -> dict[str, Any]:
     return {
         "refundId": op.reference,
         **_row(order, op),
-        "refundReason": description_of(keyring, op),
+        "refundReason": op.description,
         "refundFailureReason": op.failure_reason or "",
         **({"kind": "chargeback"} if op.kind is Kind.CHARGEBACK else {}),
     }

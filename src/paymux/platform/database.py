@@ -218,7 +218,8 @@ async def _held(pool: asyncpg.Pool, held: Connection) -> AsyncIterator[None]:
     """Give a connection back, and say in our own words when it was the database that failed."""
     try:
         yield
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as fault:
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.InvalidCachedStatementError) as fault:
+        # The last of these: an upgrade has changed the table meanwhile, and whoever asks again asks anew.
         raise DatabaseBusy(type(fault).__name__) from fault
     except (
         asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
