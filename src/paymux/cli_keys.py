@@ -15,7 +15,7 @@ from paymux.audit import trail
 from paymux.cli_faults import FAULTS
 from paymux.cli_run import Json, run, told, with_settings
 from paymux.orders.core import Core
-from paymux.orders.sealed_columns import SEALED
+from paymux.orders.sealed_columns import CLEAR, SEALED
 from paymux.platform import resealing
 from paymux.platform.database import Database
 from paymux.platform.key_file import Keys, change_file, make_file, read_file
@@ -149,16 +149,24 @@ def _ring(settings: Settings) -> Keys:
 
 @keys.command("reencrypt", short_help="Seal everything with the primary key.")
 def reencrypt(json: Json = False) -> None:
-    """Seal everything anew with the primary key, in batches, while the installation works. May be broken off and repeated."""
+    """Seal everything anew with the primary key, in batches, while the installation works. May be broken off and repeated.
 
-    async def work(core: Core) -> int:
+    What a version before left in clear that is sealed by now is sealed, too: run it after an upgrade, when no process of
+    the older version is left.
+    """
+
+    async def work(core: Core) -> tuple[int, int]:
+        first = await resealing.seal_clear(core.database, core.keyring, CLEAR)
         done = await resealing.reseal_all(core.database, core.keyring, SEALED)
         async with core.database.transaction() as tx:
-            await trail.record(tx, "texts.reencrypted", "installation", texts=done)
-        return done
+            await trail.record(tx, "texts.reencrypted", "installation", texts=done, were_clear=first)
+        return done, first
 
-    done = run(work, as_json=json)
-    typer.echo(jsonlib.dumps({"resealed": done}) if json else f"{done} texts are sealed anew.")
+    done, first = run(work, as_json=json)
+    if json:
+        typer.echo(jsonlib.dumps({"resealed": done, "wereClear": first}))
+        return
+    typer.echo(f"{done} texts are sealed anew.{f' {first} that stood in clear are sealed.' if first else ''}")
 
 
 @keys.command("retire", short_help="Take out old keys that nothing needs.")

@@ -235,6 +235,27 @@ async def test_a_migration_that_does_not_get_its_table_gives_way_to_writers_and_
         await other.close()
 
 
+async def test_a_migration_of_two_tables_gives_way_before_it_is_a_deadlock_with_who_uses_both(empty: str) -> None:
+    await steps.take(empty, "0007")
+    busy, other = await asyncpg.connect(empty), await asyncpg.connect(empty)
+    try:
+        await busy.execute("BEGIN; SELECT FROM operations")
+        upgrading = asyncio.create_task(upgrade(empty))
+        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            assert not upgrading.done()
+            await asyncio.sleep(0.01)
+
+        # The migration has the orders and waits for the operations; who has these wants the orders.
+        await busy.execute("SELECT FROM orders", timeout=30)
+
+        assert not upgrading.done()
+        await busy.execute("COMMIT")
+        assert await asyncio.wait_for(upgrading, 60) == known_revisions()[-1]
+    finally:
+        await busy.close()
+        await other.close()
+
+
 async def test_indexes_on_large_tables_are_built_online_and_built_again_when_that_was_cut_short(empty: str) -> None:
     await upgrade(empty)
     connection = await asyncpg.connect(empty)

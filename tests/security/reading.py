@@ -19,18 +19,21 @@ async def in_clear(installation: Installation) -> dict[str, str]:
 
 
 async def tables_in_clear(held: Any) -> dict[str, str]:
-    """Every table as text, the job queue's own too. Binary columns show as hexadecimal, and as what they are."""
+    """Every column of every table as text, the job queue's own too: `table: column`. Binary ones also as they are."""
     tables = [row[0] for row in await held.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     found = {}
     for table in tables:
-        parts = [row["row"] for row in await held.fetch(f'SELECT t::text AS row FROM "{table}" t')]  # noqa: S608
-        binary = await held.fetch(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = $1 AND data_type = 'bytea'", table
+        columns = await held.fetch(
+            "SELECT column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name = $1",
+            table,
         )
-        for column in binary:
-            rows = await held.fetch(f'SELECT "{column[0]}" AS part FROM "{table}"')  # noqa: S608
-            parts += [(row["part"] or b"").decode("latin-1") for row in rows]
-        found[table] = "\n".join(parts)
+        for name, kind in columns:
+            rows = await held.fetch(f'SELECT "{name}"::text AS shown, "{name}" AS part FROM "{table}"')  # noqa: S608
+            parts = [row["shown"] or "" for row in rows]
+            if kind == "bytea":
+                parts += [(row["part"] or b"").decode("latin-1") for row in rows]
+            found[f"{table}: {name}"] = "\n".join(parts)
     return found
 
 

@@ -41,7 +41,8 @@ def hers(merchant: Merchant, code: str = CODE, **changes: Any) -> dict[str, Any]
     address = {**WHO, **WHERE, "country": "AU", "state": "NSW", "region": "NSW"}
     return merchant.order(
         code, customer=WHO, billingAddress=address, shippingAddress=address,
-        dynamicRedirectUrl=f"https://shop.example/return?of={WHO['email']}", **changes,
+        dynamicRedirectUrl=f"https://shop.example/return?of={WHO['email']}", partnerOrderReference=f"7 {WHO['lastName']}",
+        partnerConfiguration={"agent": "ADA-1", "sold to": [WHO["firstName"]]}, **changes,
     )  # fmt: skip
 
 
@@ -73,8 +74,10 @@ async def test_a_customer_is_erased_everywhere_and_the_books_stay(
     before, accounted = await merchant.details(reference), installation.ledger(reference)
     places = {place for place, _ in named_in(await opened(installation) | await in_clear(installation), WORDS)}
     assert places == {
-        "orders.request_sealed", "orders.raw_sealed", "provider_events.request_sealed", "outbox_events.body_sealed", "orders",
-        "operations",
+        "orders.request_sealed", "orders.raw_sealed", "orders.partner_configuration_sealed", "operations.description_sealed",
+        "provider_events.request_sealed", "outbox_events.body_sealed",
+        # In clear where the merchant's own names of things name her, and nowhere else.
+        "orders: redirect_url", "orders: partner_reference",
     }, "she stands wherever a customer may"  # fmt: skip
 
     said = await erases(installation, WHO["email"].upper(), "--note", "ticket 7", "--json")
@@ -87,9 +90,12 @@ async def test_a_customer_is_erased_everywhere_and_the_books_stay(
     assert named_in(await in_clear(installation), WORDS) == []
 
     after = await merchant.details(reference)
-    unchanged = [name for name in before if name not in ("updatedAt", "refunds", "transactionHistory")]
+    unchanged = [
+        name for name in before if name not in ("updatedAt", "refunds", "transactionHistory", "partnerConfiguration")
+    ]
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     assert [row["refundReason"] for row in after["refunds"]] == ["asked for by [erased]"]
+    assert after["partnerConfiguration"] == {"agent": "ADA-1", "sold to": ["[erased]"]}
     assert installation.ledger(reference) == accounted
     async with installation.database.connection() as held:
         [event] = await held.fetch("SELECT * FROM order_events WHERE kind = 'erased'")

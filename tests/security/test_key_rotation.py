@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from paymux.accounts import access_tokens, service
-from paymux.orders import sealed_columns
+from paymux.orders import sealed_columns, store
+from paymux.orders.given_words import configuration_of, form_of
 from paymux.platform import encryption, resealing, sealed_store
 from paymux.platform.encryption import KeyRing
-from tests.installation import Installation, Merchant, Shopper
+from tests.installation import Form, Installation, Merchant, Shopper
 from tests.processes import environment_of, run
+from tests.security.reading import in_clear, named_in
 
 LIMITS = {"provider_timeout": 10.0}
 CODE = "PLANPAY_AU"
@@ -128,6 +131,64 @@ async def test_a_text_that_no_key_opens_is_told_and_left_as_it_is(
             == broken
         )
         await tx.execute("UPDATE orders SET request_sealed = $1 WHERE reference = $2", kept, opened["orderReference"])
+
+
+async def _as_before(installation: Installation, reference: str, refund: str) -> None:
+    """Rewrite an order and its refund as a version wrote them that sealed neither forms nor a merchant's words."""
+    async with installation.database.transaction() as tx:
+        order = await store.order_by_reference(tx, "mer_demo", reference)
+        assert order is not None
+        form, given = form_of(installation.keyring, order), configuration_of(installation.keyring, order)
+        await tx.execute(
+            "UPDATE orders SET checkout_form = $2, checkout_url = $3, checkout_form_sealed = NULL, partner_configuration = $4,"
+            " partner_configuration_sealed = NULL WHERE id = $1",
+            order.id, form and form.fields, form and form.url, dict(given),
+        )  # fmt: skip
+        await tx.execute(
+            "UPDATE operations SET description = $2, description_sealed = NULL WHERE order_id = $1 AND kind = 'refund'",
+            order.id, refund,
+        )  # fmt: skip
+
+
+async def test_what_an_older_version_left_in_clear_is_read_and_then_sealed(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    given = {"agent": "Marked-Agent", "share": Decimal("1.10")}
+    opened = await merchant.creates("HUMM_AU", partnerConfiguration=given)
+    page = f"{merchant.base}/checkout/{opened['orderToken']}"
+    paid = await merchant.creates(CODE)
+    await shopper.pays(paid["redirectUrl"])
+    refund = {"refundReference": "R-1", "refundAmount": {"amount": 1}, "refundDescription": "Marked-Reason"}
+    assert (await merchant.post(f"/orders/{paid['orderReference']}/refund", refund)).status == 201
+    words = {"the form": "ada@shop.example", "the configuration": "Marked-Agent", "the description": "Marked-Reason"}
+
+    async def shown() -> tuple[Any, ...]:
+        refunds = (await merchant.details(paid["orderReference"]))["refunds"]
+        at_once = (await merchant.details(opened["orderReference"]))["partnerConfiguration"], refunds[0]["refundReason"]
+        form = Form()
+        form.feed((await installation.call("GET", page)).body)
+        return *at_once, form.action, form.fields
+
+    async def left() -> dict[str, str]:
+        return {name: place for place, name in named_in(await in_clear(installation), words)}
+
+    sealed = await shown()
+    assert sealed[:2] == (given, "Marked-Reason")
+    assert "ada@shop.example" in sealed[3].values()
+    assert await left() == {}
+    async with installation.database.connection() as held:
+        url = await held.fetchval("SELECT checkout_url FROM orders WHERE id = $1", opened["orderId"])
+    assert url == page, "whoever can't read the form sends the shopper round to who can"
+
+    await _as_before(installation, opened["orderReference"], "")
+    await _as_before(installation, paid["orderReference"], "Marked-Reason")
+    assert set(await left()) == set(words)
+    assert await shown() == sealed
+    assert json.loads(await types(installation, "reencrypt", "--json"))["wereClear"] == 4, "with the paid order's {}"
+    assert await left() == {}
+    assert await shown() == sealed
+    assert json.loads(await types(installation, "reencrypt", "--json"))["wereClear"] == 0
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "SUCCESSFUL"
 
 
 async def test_a_ring_of_the_environment_is_printed_as_it_has_to_be_set(installation: Installation) -> None:

@@ -47,7 +47,7 @@ ALLOWED = {
         "orders_after": BY_OPERATOR, "orders_named": BY_OPERATOR, "orderless_events_after": BY_OPERATOR,
         "events_of": BY_OPERATOR, "write_event": BY_OPERATOR, "webhooks_of": BY_OPERATOR, "write_webhook": BY_OPERATOR,
         "settled_deliveries_of": BY_OPERATOR, "write_delivery_url": BY_OPERATOR, "forget_answers": BY_OPERATOR,
-        "end_tokens": BY_OPERATOR, "free_texts": BY_OPERATOR, "write_operation_texts": BY_OPERATOR,
+        "end_tokens": BY_OPERATOR, "event_details": BY_OPERATOR, "write_operation_texts": BY_OPERATOR,
         "write_event_detail": BY_OPERATOR,
     },
     "orders/reconciliation_store.py": {"*": "the whole installation against its providers, by jobs and an operator's commands"},

@@ -44,7 +44,7 @@ async def create(request: Request) -> Response:
 async def read(request: Request, reference: str) -> Response:
     """The state of an order; an operation left unknown is asked about on the way."""
     core, order = await _found(request, reference)
-    return answer(views.status(await _repaired(core, order)))
+    return answer(views.status(core.keyring, await _repaired(core, order)))
 
 
 @router.post("/orders/{reference}/details", **operation("order_details", None, 200, {401, 403, 404}))
@@ -57,7 +57,7 @@ async def details(request: Request, reference: str) -> Response:
         moved = await store.operations(held, order.id)
         due = await store.next_timer(held, order.id)
     url = redirect_url(core, order) if not order.status.final else None
-    return answer(views.details(order, happened, moved, due, url))
+    return answer(views.details(core.keyring, order, happened, moved, due, url))
 
 
 @router.post(
@@ -68,8 +68,9 @@ async def capture(request: Request, reference: str) -> Response:
     owner = await merchant(request, SCOPE)
     body = read_body(CaptureOrder, await read_json(request))
     asked = operations.Asked(Kind.CAPTURE, body.capture_reference, body.amount, body.description or "")
-    _, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
-    return answer(views.captured(op), 201)
+    core: Core = request.app.state.core
+    _, op = await operations.move(core, owner.id, _asked(reference), asked)
+    return answer(views.captured(core.keyring, op), 201)
 
 
 @router.post("/orders/{reference}/void", **operation("void_order", VoidOrder, 201, BAD | {404, 409, 422, 429, 502}))
@@ -78,8 +79,9 @@ async def void(request: Request, reference: str) -> Response:
     owner = await merchant(request, SCOPE)
     body = read_body(VoidOrder, await read_json(request))
     asked = operations.Asked(Kind.VOID, body.void_reference, body.amount, body.description or "")
-    _, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
-    return answer(views.voided(op), 201)
+    core: Core = request.app.state.core
+    _, op = await operations.move(core, owner.id, _asked(reference), asked)
+    return answer(views.voided(core.keyring, op), 201)
 
 
 @router.post(
@@ -93,8 +95,9 @@ async def refund(request: Request, reference: str) -> Response:
         Kind.REFUND, body.refund_reference, body.refund_amount.amount, body.refund_description or "",
         body.refund_amount.currency,
     )  # fmt: skip
-    order, op = await operations.move(request.app.state.core, owner.id, _asked(reference), asked)
-    return answer(views.refunded(order, op), 201)
+    core: Core = request.app.state.core
+    order, op = await operations.move(core, owner.id, _asked(reference), asked)
+    return answer(views.refunded(core.keyring, order, op), 201)
 
 
 @router.post(
@@ -104,7 +107,8 @@ async def cancel(request: Request, reference: str) -> Response:
     """Cancel an order that is not paid yet."""
     owner = await merchant(request, SCOPE)
     read_body(CancelOrder, await read_json(request, optional=True))
-    return answer(views.status(await operations.cancel(request.app.state.core, owner.id, _asked(reference))), 201)
+    core: Core = request.app.state.core
+    return answer(views.status(core.keyring, await operations.cancel(core, owner.id, _asked(reference))), 201)
 
 
 async def _found(request: Request, reference: str) -> tuple[Core, Order]:

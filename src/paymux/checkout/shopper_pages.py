@@ -17,6 +17,7 @@ from paymux.checkout import returns
 from paymux.orders import clockwork, store
 from paymux.orders.core import Core
 from paymux.orders.create import redirect_url
+from paymux.orders.given_words import form_of
 from paymux.orders.model import Order, Status
 from paymux.platform.rate_limits import RateLimit
 
@@ -106,8 +107,8 @@ async def waiting(request: Request, order_token: str) -> Response:
         order = await clockwork.retry_create(core, order, patient=False)
     if order.status.final or order.authorised is not None:
         return await _onwards(core, order)
-    if order.checkout_form is not None:
-        return _page("form.html", order=order, title=returns.title_of(order), submit=_SUBMIT)
+    if (form := form_of(core.keyring, order)) is not None:
+        return _page("form.html", order=order, form=form, title=returns.title_of(order), submit=_SUBMIT)
     if order.checkout_url is not None:
         return RedirectResponse(redirect_url(core, order), 303, headers=_HEADERS)
     return _page("waiting.html", order=order, title=returns.title_of(order))

@@ -18,6 +18,7 @@ from paymux.money import InexactAmount, Money
 from paymux.orders import opening, reports, settling, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Decision, deciding
+from paymux.orders.given_words import description_of
 from paymux.orders.model import ZERO, Kind, Operation, Order
 from paymux.platform.crash_points import CrashPoint, passing
 from paymux.platform.database import Connection
@@ -96,14 +97,14 @@ async def _take(core: Core, operation_id: str) -> _Taken | None:
             op = await store.update_operation(tx, op, now, calls=1, called_at=now)
         # Should we die now, the timer asks once the lease has lapsed.
         await store.set_timer(tx, order.id, "operation", now + lapse(core), now, op.id)
-        move = await _move(tx, order, op) if op.kind in settling.MOVES else None
+        move = await _move(core, tx, order, op) if op.kind in settling.MOVES else None
         account = await core.account(tx, order)
         return _Taken(op, order, account, core.connector_for(order, account, op.id), again, move)
 
     return await core.database.decided(take)
 
 
-async def _move(tx: Any, order: Order, op: Operation) -> c.Move:
+async def _move(core: Core, tx: Any, order: Order, op: Operation) -> c.Move:
     before = [o for o in await store.operations(tx, order.id) if o.kind is op.kind and o.id != op.id]
     held = sum((o.amount or ZERO for o in before if o.pending and o.currency is None), ZERO)
     left = order.captured - order.refunded if op.kind is Kind.REFUND else order.open
@@ -111,7 +112,7 @@ async def _move(tx: Any, order: Order, op: Operation) -> c.Move:
     return c.Move(
         key=op.key, reference=op.reference, amount=Money(amount, op.currency or order.currency),
         open=amount if op.currency else max(left - held, amount), captured=order.captured,
-        first=not any(o.status == "SUCCESSFUL" for o in before), description=op.description,
+        first=not any(o.status == "SUCCESSFUL" for o in before), description=description_of(core.keyring, op),
     )  # fmt: skip
 
 

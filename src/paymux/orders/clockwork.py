@@ -182,7 +182,7 @@ async def _expiry_notice(core: Core, order: Order) -> None:
             await desk.announce(
                 "ORDER_STATUS_UPDATE",
                 {
-                    **order_event(desk.order),
+                    **order_event(desk.core.keyring, desk.order),
                     "authorizationExpiresAt": until.isoformat(),
                     "notice": "authorization_expires",
                 },

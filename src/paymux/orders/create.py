@@ -12,7 +12,7 @@ from typing import Any
 from paymux.accounts import service as accounts
 from paymux.accounts.model import Merchant, ProviderAccount
 from paymux.connectors.registry import provider_of
-from paymux.orders import auditing, calls, opening, payment_tokens, rules, store, views
+from paymux.orders import auditing, calls, given_words, opening, payment_tokens, rules, store, views
 from paymux.orders.core import Core
 from paymux.orders.customer import REQUEST
 from paymux.orders.errors import ApiError, Conflict, InProgress, ProviderRefused, ProviderUnreachable, once_claimed
@@ -145,7 +145,8 @@ async def _claim(
         auto_capture=body.auto_capture is not False, get_token=bool(body.get_token),
         request_sealed=core.keyring.seal(to_json(kept), REQUEST), channel=body.channel or "",
         session_id=body.session_id, partner_reference=body.partner_order_reference,
-        partner_configuration=body.partner_configuration, redirect_url=body.dynamic_redirect_url,
+        partner_configuration_sealed=given_words.sealed_configuration(core.keyring, body.partner_configuration),
+        redirect_url=body.dynamic_redirect_url,
         callback_url=body.dynamic_callback_url, cancellation_timeout=body.cancellation_timeout,
         checkout_session_timeout=body.checkout_session_timeout, created_at=now, updated_at=now,
     )  # fmt: skip
@@ -189,8 +190,8 @@ def redirect_url(core: Core, order: Order) -> str:
     if order.status.final:
         # It may have been cancelled while its checkout was being opened, which must not be paid any more.
         return f"{base}/return/{order.order_token}"
-    if order.checkout_url is not None and order.checkout_form is None:
+    if order.checkout_url is not None and not order.by_form:
         return order.checkout_url
     if order.session is None and order.authorised is None:
         return f"{base}/checkout/{order.order_token}"
-    return f"{base}/checkout/{order.order_token}" if order.checkout_form else f"{base}/return/{order.order_token}"
+    return f"{base}/checkout/{order.order_token}" if order.by_form else f"{base}/return/{order.order_token}"

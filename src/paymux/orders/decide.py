@@ -169,7 +169,9 @@ class Deciding:
         await self.change(needs_review="\n".join([*known, reason]))
         await self.note("needs_review", detail={"reason": reason})
         log.warning("order.needs_review", order=self.order.id, reason=reason)
-        await self.announce("ORDER_NEEDS_REVIEW", {**views.order_event(self.order), "needsReview": reason})
+        await self.announce(
+            "ORDER_NEEDS_REVIEW", {**views.order_event(self.core.keyring, self.order), "needsReview": reason}
+        )
 
     async def reviewed(self, *over: str) -> None:
         """What a review was about has come out: take these reasons off the list."""
@@ -363,10 +365,12 @@ class Deciding:
         """Tell what changed in status and captureStatus since `before` (W1)."""
         if (before.status, before.capture_status) == (self.order.status, self.order.capture_status):
             return
-        await self.announce("ORDER_STATUS_UPDATE", views.order_event(self.order))
+        await self.announce("ORDER_STATUS_UPDATE", views.order_event(self.core.keyring, self.order))
         if self.order.status.final and not before.status.final:
             token_id = self.order.token_id if self.order.status is Status.SUCCESSFUL else None
-            await self.announce("ORDER_ASYNC_CALLBACK", views.order_event(self.order), token_id=token_id)
+            await self.announce(
+                "ORDER_ASYNC_CALLBACK", views.order_event(self.core.keyring, self.order), token_id=token_id
+            )
 
     async def keep_raw(self, report: c.Report) -> None:
         """Keep the provider's own words, encrypted, for merchants who turned them on."""

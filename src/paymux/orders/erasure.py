@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from paymux.audit import trail
-from paymux.orders import auditing, erasure_store, store
+from paymux.orders import auditing, erasure_store, given_words, store
 from paymux.orders.core import Core
 from paymux.orders.customer import REQUEST, Customer
 from paymux.orders.decide import EVENTS_WAIT
@@ -29,6 +29,7 @@ _KEPT = (
     "taxAmount", "orderAmount", "orderItems", "shippingType", "shippingMethod", "autoCapture", "getToken", "customerPresent",
     "channel", "partnerOrderReference", "cancellationTimeout", "checkoutSessionTimeout",
 )  # fmt: skip
+_IN_THE_MERCHANTS_WORDS = ("orderItems", "partnerOrderReference")
 _IN_WORDS = (
     "failureReason",
     "rejectReason",
@@ -36,6 +37,7 @@ _IN_WORDS = (
     "tokenFailureReason",
     "description",
     "partnerConfiguration",
+    "partnerOrderReference",
 )
 
 
@@ -109,7 +111,7 @@ async def _erase_order(core: Core, tx: Connection, order: Order, asked: Asked) -
     for row in events:
         await erasure_store.write_event(tx, row["id"], _emptied(core, row["method"]))
     await _erase_webhooks(core, tx, order, customer)
-    await _erase_words(tx, order, customer)
+    await _erase_words(core, tx, order, customer)
     await erasure_store.forget_answers(tx, order.id)
     nothing = core.keyring.seal("", "payment-token"), core.keyring.seal("", "provider-token")
     tokens = await erasure_store.end_tokens(tx, order.id, nothing)
@@ -121,7 +123,9 @@ async def _erase_order(core: Core, tx: Connection, order: Order, asked: Asked) -
 def _changes(core: Core, order: Order, body: Mapping[str, Any], customer: Customer) -> dict[str, Any]:
     """What an order's row keeps. What the connector knows the payment by stays: a refund needs it."""
     kept = {
-        name: customer.without(body[name]) if name == "orderItems" else body[name] for name in _KEPT if name in body
+        name: customer.without(body[name]) if name in _IN_THE_MERCHANTS_WORDS else body[name]
+        for name in _KEPT
+        if name in body
     }
     kept["customer"] = dict.fromkeys(("firstName", "lastName", "email", "phoneNumber"), "")
     for name in ("billingAddress", "shippingAddress"):
@@ -131,12 +135,16 @@ def _changes(core: Core, order: Order, body: Mapping[str, Any], customer: Custom
     changes: dict[str, Any] = {
         "request_sealed": core.keyring.seal(to_json({"body": kept, "provider_token": None}), REQUEST),
         "raw_sealed": None, "checkout_url": None, "checkout_form": None,
+        "checkout_form_sealed": None, "partner_configuration": None,
+        "partner_configuration_sealed": given_words.sealed_configuration(
+            core.keyring, customer.without(given_words.configuration_of(core.keyring, order))
+        ),
     }  # fmt: skip
     for name in ("redirect_url", "callback_url"):
         url = getattr(order, name)
         if url is not None and customer.named_in(url):
             changes[name] = None
-    for name in ("failure_reason", "reject_reason", "needs_review", "partner_configuration"):
+    for name in ("failure_reason", "reject_reason", "needs_review", "partner_reference"):
         changes[name] = customer.without(getattr(order, name))
     return changes
 
@@ -161,13 +169,15 @@ async def _erase_webhooks(core: Core, tx: Connection, order: Order, customer: Cu
             await erasure_store.write_delivery_url(tx, row["id"], customer.without(row["url"]))
 
 
-async def _erase_words(tx: Connection, order: Order, customer: Customer) -> None:
-    operations, events = await erasure_store.free_texts(tx, order.id)
-    for op in operations:
-        texts = customer.without(op["description"]), customer.without(op["failure_reason"])
-        if texts != (op["description"], op["failure_reason"]):
-            await erasure_store.write_operation_texts(tx, op["id"], *texts)
-    for event in events:
+async def _erase_words(core: Core, tx: Connection, order: Order, customer: Customer) -> None:
+    """Take him out of what merchant, provider and operator wrote in words."""
+    for op in await store.operations(tx, order.id):
+        said = given_words.description_of(core.keyring, op)
+        description, reason = customer.without(said), customer.without(op.failure_reason)
+        if (description, reason) != (said, op.failure_reason):
+            sealed = given_words.sealed_description(core.keyring, description)
+            await erasure_store.write_operation_texts(tx, op.id, sealed, reason)
+    for event in await erasure_store.event_details(tx, order.id):
         detail = customer.without(event["detail"])
         if detail != event["detail"]:
             await erasure_store.write_event_detail(tx, event["id"], detail)

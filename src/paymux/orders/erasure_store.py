@@ -96,17 +96,19 @@ async def end_tokens(tx: Connection, order_id: str, nothing_sealed: tuple[bytes,
     return int(done.rpartition(" ")[2])
 
 
-async def free_texts(tx: Connection, order_id: str) -> tuple[list[Record], list[Record]]:
-    """What merchant, provider and operator wrote in words: an order's operations, and its events."""
-    operations = await tx.fetch("SELECT id, description, failure_reason FROM operations WHERE order_id = $1", order_id)
-    events = await tx.fetch("SELECT id, detail FROM order_events WHERE order_id = $1", order_id)
-    return operations, events
+async def event_details(tx: Connection, order_id: str) -> list[Record]:
+    """What an order's events say beside what happened."""
+    rows: list[Record] = await tx.fetch("SELECT id, detail FROM order_events WHERE order_id = $1", order_id)
+    return rows
 
 
-async def write_operation_texts(tx: Connection, operation_id: str, description: str, reason: str | None) -> None:
+async def write_operation_texts(
+    tx: Connection, operation_id: str, description_sealed: bytes | None, reason: str | None
+) -> None:
     await tx.execute(
-        "UPDATE operations SET description = $2, failure_reason = $3 WHERE id = $1", operation_id, description, reason
-    )
+        "UPDATE operations SET description = '', description_sealed = $2, failure_reason = $3 WHERE id = $1",
+        operation_id, description_sealed, reason,
+    )  # fmt: skip
 
 
 async def write_event_detail(tx: Connection, event_id: str, detail: Any) -> None:

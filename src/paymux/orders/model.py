@@ -60,7 +60,10 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order as its row tells. Amounts in major units; `authorised` is None before authorisation."""
+    """An order as its row tells. Amounts in major units; `authorised` is None before authorisation.
+
+    What may name people, in clear or sealed, is read by `given_words`.
+    """
 
     id: str
     merchant_id: str
@@ -84,6 +87,7 @@ class Order:
     session_id: str | None
     partner_reference: str | None
     partner_configuration: Mapping[str, Any] | None
+    partner_configuration_sealed: bytes | None
     redirect_url: str | None
     callback_url: str | None
     cancellation_timeout: int | None
@@ -93,6 +97,7 @@ class Order:
     connector_state: Mapping[str, str]
     checkout_url: str | None
     checkout_form: Mapping[str, str] | None
+    checkout_form_sealed: bytes | None
     checkout_expires_at: datetime | None
     completed_at: datetime | None
     approval_seen: bool
@@ -148,6 +153,11 @@ class Order:
         return self.authorised or ZERO, self.captured, self.voided, self.expired, self.refunded
 
     @property
+    def by_form(self) -> bool:
+        """The shopper gets to the provider by a form that our page posts: `given_words.form_of` has it."""
+        return self.checkout_form is not None or self.checkout_form_sealed is not None
+
+    @property
     def underway(self) -> bool:
         """The provider holds a payment on which a fraud check or debit is still open (S5)."""
         return self.payment_id is not None and self.authorised is None and not self.paid_seen
@@ -196,6 +206,7 @@ class Operation:
     amount: Decimal | None
     currency: str | None
     description: str
+    description_sealed: bytes | None
     status: OperationStatus
     initiator: Initiator
     provider_id: str | None

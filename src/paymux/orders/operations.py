@@ -9,7 +9,7 @@ from typing import Any
 
 from paymux.connectors.facts import Capabilities
 from paymux.money import accepted_decimals, fits
-from paymux.orders import auditing, calls, ending, store
+from paymux.orders import auditing, calls, ending, given_words, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding
 from paymux.orders.errors import (
@@ -62,7 +62,8 @@ async def move(core: Core, merchant_id: str, reference: str, asked: Asked) -> tu
         await _check(desk, asked)
         op = await store.claim(
             tx, order, asked.kind, now, reference=asked.reference, amount=asked.amount, initiator=Initiator.MERCHANT,
-            request_hash=request_hash, description=asked.description,
+            request_hash=request_hash,
+            description_sealed=given_words.sealed_description(core.keyring, asked.description),
         )  # fmt: skip
         assert op is not None
         await store.set_timer(tx, order.id, "operation", now + timedelta(seconds=5), now, op.id)

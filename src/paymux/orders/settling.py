@@ -11,6 +11,7 @@ from paymux.connectors import contract as c
 from paymux.orders import reports, store
 from paymux.orders.deadlines import backoff, deadline_of
 from paymux.orders.decide import Deciding, Decision, overdue_reason, unknown_reason
+from paymux.orders.given_words import Form, sealed_form
 from paymux.orders.model import Initiator, Kind, Operation, OperationStatus, Status
 
 log = structlog.get_logger()
@@ -34,10 +35,8 @@ def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
         expires = answer.expires_at
         if expires is None and desk.facts.times.checkout is not None:
             expires = desk.now + timedelta(seconds=desk.facts.times.checkout)
-        await desk.change(
-            session=answer.session, connector_state=dict(answer.state), checkout_url=answer.url,
-            checkout_form=dict(answer.form) if answer.form else None, checkout_expires_at=expires,
-        )  # fmt: skip
+        await desk.change(session=answer.session, connector_state=dict(answer.state), checkout_expires_at=expires)
+        await _keep_way(desk, answer)
         if desk.order.status.final:
             # Nobody holds this checkout's URL, and nobody will: close it there.
             await desk.failed(op, "order_final", "the order ended before its checkout was opened")
@@ -53,6 +52,18 @@ def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
                 await desk.timer("poll", desk.now + backoff(0))
 
     return settle
+
+
+async def _keep_way(desk: Deciding, answer: c.Redirect) -> None:
+    """Keep how the shopper gets to the checkout: by its URL, or by a form that tells the provider who he is."""
+    if not answer.form:
+        await desk.change(checkout_url=answer.url, checkout_form=None, checkout_form_sealed=None)
+        return
+    sealed = sealed_form(desk.core.keyring, Form(answer.url, answer.form))
+    # A version before this one that still serves beside it knows no sealed form, and sends the shopper to the URL: to
+    # our page, until he meets this version there.
+    page = f"{desk.core.settings.base_url}/checkout/{desk.order.order_token}"
+    await desk.change(checkout_url=page, checkout_form=None, checkout_form_sealed=sealed)
 
 
 def reported(op: Operation, report: c.Report) -> Settle:

@@ -160,19 +160,19 @@ async def derived_totals(tx: Connection, order_id: str) -> tuple[Decimal, Decima
 
 async def claim(
     tx: Connection, order: Order, kind: Kind, now: datetime, *, reference: str, amount: Decimal | None = None,
-    initiator: Initiator = Initiator.SYSTEM, request_hash: str = "", description: str = "", currency: str | None = None,
-    status: OperationStatus = OperationStatus.PENDING, provider_id: str | None = None, holder: str | None = None,
-    lease: float = 0, calls: int = 0, key: str | None = None,
+    initiator: Initiator = Initiator.SYSTEM, request_hash: str = "", description_sealed: bytes | None = None,
+    currency: str | None = None, status: OperationStatus = OperationStatus.PENDING, provider_id: str | None = None,
+    holder: str | None = None, lease: float = 0, calls: int = 0, key: str | None = None,
 ) -> Operation | None:  # fmt: skip
     """Claim an operation. None when its reference is taken already."""
     row = await tx.fetchrow(
-        "INSERT INTO operations (id, order_id, kind, reference, request_hash, key, amount, currency, description, status,"  # noqa: S608
+        "INSERT INTO operations (id, order_id, kind, reference, request_hash, key, amount, currency, description_sealed, status,"  # noqa: S608
         " initiator, provider_id, calls, holder, lease_until_real, created_at, updated_at)"
         " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14, CASE WHEN $14::text IS NULL THEN NULL"
         " ELSE now() + $15::interval END, $16, $16) ON CONFLICT DO NOTHING"
         f" RETURNING {OPERATION_COLUMNS}",
         new_id(PREFIXES[kind]), order.id, str(kind), reference, request_hash, key or str(uuid.uuid4()), amount, currency,
-        description, str(status), str(initiator), provider_id, calls, holder, timedelta(seconds=lease), now,
+        description_sealed, str(status), str(initiator), provider_id, calls, holder, timedelta(seconds=lease), now,
     )  # fmt: skip
     return Operation.of(row) if row else None
 

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from paymux.money import plain
+from paymux.orders.given_words import configuration_of, description_of
 from paymux.orders.model import Kind, Operation, Order, Status
 from paymux.platform.database import Record, from_json
 from paymux.platform.encryption import KeyRing
@@ -24,7 +25,7 @@ def number(amount: Decimal) -> Decimal | int:
     return int(amount) if amount == amount.to_integral_value() else amount
 
 
-def status(order: Order) -> dict[str, Any]:
+def status(keyring: KeyRing, order: Order) -> dict[str, Any]:
     """The answer of `GET /orders/{reference}`."""
     return {
         "merchantReference": order.reference,
@@ -39,15 +40,15 @@ def status(order: Order) -> dict[str, Any]:
         "bnplOrderId": order.payment_id or order.session,
         "transactionReference": order.transaction_reference,
         "rejectReason": order.reject_reason,
-        "partnerConfiguration": order.partner_configuration or {},
+        "partnerConfiguration": configuration_of(keyring, order),
         "cancelledBy": order.cancelled_by if order.status is Status.CANCELED else None,
         "captureStatus": order.capture_status,
     }
 
 
-def order_event(order: Order) -> dict[str, Any]:
+def order_event(keyring: KeyRing, order: Order) -> dict[str, Any]:
     """The `data` of an order event, but for what the outbox adds (W2)."""
-    data = status(order) | {"orderId": order.id, "transactionId": order.transaction_reference}
+    data = status(keyring, order) | {"orderId": order.id, "transactionId": order.transaction_reference}
     if order.get_token and order.token_id is None and order.status is Status.SUCCESSFUL:
         data["tokenFailureReason"] = order.token_failure or "the provider gave no token"
     if order.session_id:
@@ -97,46 +98,47 @@ def created(order: Order, redirect_url: str) -> dict[str, Any]:
     }
 
 
-def captured(op: Operation) -> dict[str, Any]:
+def captured(keyring: KeyRing, op: Operation) -> dict[str, Any]:
     """The answer of a capture."""
     return {
         "captureReference": op.reference,
         "capturedAmount": number(op.amount or Decimal(0)),
         "captureId": op.provider_id or op.id,
         "status": str(op.status),
-        "description": op.description,
+        "description": description_of(keyring, op),
     }
 
 
-def voided(op: Operation) -> dict[str, Any]:
+def voided(keyring: KeyRing, op: Operation) -> dict[str, Any]:
     """The answer of a void."""
     return {
         "voidReference": op.reference,
         "amount": number(op.amount or Decimal(0)),
         "voidedId": op.provider_id or op.id,
         "status": str(op.status),
-        "description": op.description,
+        "description": description_of(keyring, op),
     }
 
 
-def refunded(order: Order, op: Operation) -> dict[str, Any]:
+def refunded(keyring: KeyRing, order: Order, op: Operation) -> dict[str, Any]:
     """The answer of a refund; its date is RFC 1123, as published."""
     return {
         "refundReference": op.reference,
         "bnplProvider": order.code,
         "refundedAmount": number(op.amount or Decimal(0)),
         "refundStatus": str(op.status),
-        "description": op.description,
+        "description": description_of(keyring, op),
         "refundDate": format_datetime(op.created_at, usegmt=True),
         "bnplRefundId": op.provider_id or op.id,
     }
 
 
 def details(
-    order: Order, happened: list[Record], operations: list[Operation], due: Record | None, redirect_url: str | None
-) -> dict[str, Any]:
+    keyring: KeyRing, order: Order, happened: list[Record], operations: list[Operation], due: Record | None,
+    redirect_url: str | None,
+) -> dict[str, Any]:  # fmt: skip
     """The answer of `/orders/{reference}/details`; amounts are strings here, as published."""
-    shown = status(order) | {
+    shown = status(keyring, order) | {
         "amount": plain(order.amount),
         "surcharge": plain(order.surcharge),
         "orderId": order.id,
@@ -150,7 +152,7 @@ def details(
             for row in happened
             if row["kind"] == "status"
         ],
-        "refunds": [_refund_row(order, op) for op in operations if op.kind in (Kind.REFUND, Kind.CHARGEBACK)],
+        "refunds": [_refund_row(keyring, order, op) for op in operations if op.kind in (Kind.REFUND, Kind.CHARGEBACK)],
         "orderCaptures": [
             {"captureId": op.reference, **_row(order, op)} for op in operations if op.kind is Kind.CAPTURE
         ],
@@ -176,11 +178,11 @@ def _row(order: Order, op: Operation) -> dict[str, Any]:
     }
 
 
-def _refund_row(order: Order, op: Operation) -> dict[str, Any]:
+def _refund_row(keyring: KeyRing, order: Order, op: Operation) -> dict[str, Any]:
     return {
         "refundId": op.reference,
         **_row(order, op),
-        "refundReason": op.description,
+        "refundReason": description_of(keyring, op),
         "refundFailureReason": op.failure_reason or "",
         **({"kind": "chargeback"} if op.kind is Kind.CHARGEBACK else {}),
     }

@@ -1,4 +1,6 @@
-"""After a rotation: everything sealed with an old key is sealed anew, in batches, while the installation works on."""
+"""Everything sealed with an old key is sealed anew, and what older versions left in clear is sealed, in batches, while the
+installation works on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 from paymux.platform import sealed_store
 from paymux.platform.database import Database
 from paymux.platform.encryption import KeyRing, Unreadable
-from paymux.platform.sealed_store import SealedColumn
+from paymux.platform.sealed_store import ClearColumn, SealedColumn
 
 BATCH = 200
 PASSES = 100
@@ -64,3 +66,29 @@ async def _pass(database: Database, keyring: KeyRing, column: SealedColumn, batc
             await sealed_store.write_sealed(tx, column, good, sealed)
         done += len(good)
         after = [rows[-1][name] for name in column.key]
+
+
+async def seal_clear(database: Database, keyring: KeyRing, columns: Sequence[ClearColumn], batch: int = BATCH) -> int:
+    """Seal whatever versions before left in clear; how many texts that were. May be broken off and begun again."""
+    done = 0
+    for _ in range(PASSES):
+        for column in columns:
+            done += await _clear_pass(database, keyring, column, batch)
+        async with database.connection() as held:
+            left = [await sealed_store.left_in_clear(held, column) for column in columns]
+        if not any(left):
+            break
+        await asyncio.sleep(PAUSE)
+    return done
+
+
+async def _clear_pass(database: Database, keyring: KeyRing, column: ClearColumn, batch: int) -> int:
+    done, after = 0, ""
+    while True:
+        async with database.transaction() as tx:
+            rows = await sealed_store.lock_clear(tx, column, after, batch)
+            if not rows:
+                return done
+            sealed = [keyring.seal(row["clear"], column.purpose) for row in rows]
+            await sealed_store.write_sealed_for_clear(tx, column, rows, sealed)
+        done, after = done + len(rows), rows[-1]["id"]

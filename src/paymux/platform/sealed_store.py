@@ -19,6 +19,21 @@ class SealedColumn:
     key: tuple[str, ...] = ("id",)
 
 
+@dataclass(frozen=True, slots=True)
+class ClearColumn:
+    """A column in which versions before left in clear what `sealed` holds now.
+
+    `text` is the SQL of what is to be sealed, `empty` of what the column holds when nothing is in it.
+    """
+
+    table: str
+    column: str
+    sealed: str
+    purpose: str
+    text: str
+    empty: str = "NULL"
+
+
 async def sealed_columns(tx: Connection) -> set[tuple[str, str]]:
     """Every (table, column) of the database whose name says that it is sealed."""
     rows = await tx.fetch(
@@ -62,4 +77,33 @@ async def write_sealed(tx: Connection, column: SealedColumn, rows: Sequence[Reco
         f"UPDATE {column.table} t SET {column.column} = new.sealed FROM unnest($1::bytea[], {arrays})"  # noqa: S608
         f" AS new (sealed, {names}) WHERE {same}",
         list(sealed), *([row[name] for row in rows] for name in column.key),
+    )  # fmt: skip
+
+
+async def left_in_clear(tx: Connection, column: ClearColumn) -> int:
+    """How many rows hold something in a column that is not written any more."""
+    left: int = await tx.fetchval(
+        f"SELECT count(*) FROM {column.table} WHERE {column.column} IS DISTINCT FROM {column.empty}"  # noqa: S608
+    )
+    return left
+
+
+async def lock_clear(tx: Connection, column: ClearColumn, after: str, limit: int) -> list[Record]:
+    """The next rows, by their id, that hold something in clear, locked; those that somebody holds are left out."""
+    rows: list[Record] = await tx.fetch(
+        f"SELECT id, {column.text} AS clear FROM {column.table} WHERE {column.column} IS DISTINCT FROM {column.empty}"  # noqa: S608
+        " AND id > $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+        after, limit,
+    )  # fmt: skip
+    return rows
+
+
+async def write_sealed_for_clear(
+    tx: Connection, column: ClearColumn, rows: Sequence[Record], sealed: Sequence[bytes]
+) -> None:
+    """Write what locked rows held in clear, sealed, and empty the clear column."""
+    await tx.execute(
+        f"UPDATE {column.table} t SET {column.sealed} = new.sealed, {column.column} = {column.empty}"  # noqa: S608
+        " FROM unnest($1::bytea[], $2::text[]) AS new (sealed, id) WHERE t.id = new.id",
+        list(sealed), [row["id"] for row in rows],
     )  # fmt: skip

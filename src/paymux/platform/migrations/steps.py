@@ -16,8 +16,12 @@ from sqlalchemy.pool import NullPool
 from paymux.platform.migrations import HERE, REVISION_TABLE, NewerDatabase, known_revisions, notes
 
 _LOCK = 7_296_689_150_331
-LOCK_WAIT = 2.0
-"""Seconds that a step waits for a table that others use. Whoever comes after it waits as long, so it is short."""
+LOCK_WAIT = 0.8
+"""Seconds that a step waits for a table that others use. Whoever comes after it waits as long, so it is short.
+
+Shorter than PostgreSQL's `deadlock_timeout` of a second: a step that holds one table and waits for another, whose users
+wait for the first, gives way before anybody's transaction is ended for it.
+"""
 LONGEST_STATEMENT = 60.0
 """Seconds that one statement of a step may take: what takes longer is no step to take while payments go on."""
 TRIES = 30
