@@ -38,6 +38,7 @@ class Trouble:
         self.faults: Counter[str] = Counter()
         self.crashes = 0
         self.advanced = 0
+        self._weeks = 0
 
     async def make(self, until: float) -> None:
         """Make trouble until the loop's time `until`."""
@@ -81,16 +82,22 @@ class Trouble:
             self.crashes += 1
 
     async def _mood(self) -> None:
-        self.endpoint.mood = self.rng.choice(("healthy", *MOODS))
+        mood = self.rng.choice(("healthy", *MOODS))
+        if not self._weeks:
+            self.endpoint.mood = mood
 
     async def _clock(self) -> None:
         await self._advance(self.rng.choice(ADVANCES))
 
     async def _expiry(self, at: float) -> None:
         await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
+        # A webhook is given up after three days, and listed: no endpoint that is to hear of everything is down for weeks.
+        self._weeks += 1
+        self.endpoint.mood = "healthy"
         for seconds in (*ON_THE_WAY, PAST_EXPIRY):
             await self._advance(seconds)
             await asyncio.sleep(STEP)
+        self._weeks -= 1
 
     async def _advance(self, seconds: int) -> None:
         while not await self.at.advance(seconds):
