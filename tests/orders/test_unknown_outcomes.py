@@ -235,6 +235,8 @@ async def test_what_can_only_be_repeated_is_repeated_while_the_provider_surely_k
 ) -> None:  # fmt: skip
     """A key that the provider has forgotten makes a repeat another refund."""
     reference = await paid(merchant, shopper, "ONCETILL")
+    await installation.quiet()
+    assert (await merchant.status(reference))["status"] == "SUCCESSFUL"
     await installation.fault("oncetill", "events", "no_event", reference, times=100)
     await installation.fault("oncetill", "refund", fault, reference)
     await calls.run_operation(other_process, await _unanswered_refund(installation, other_process, reference, wait))
@@ -258,6 +260,8 @@ async def test_the_no_of_a_provider_that_may_have_forgotten_the_key_is_not_the_f
 ) -> None:  # fmt: skip
     """It refunds once whatever the key, so it may be asked late; but then "no" may mean "done already"."""
     reference = await paid(merchant, shopper, "NATURALTILL")
+    await installation.quiet()
+    assert (await merchant.status(reference))["status"] == "SUCCESSFUL"
     await installation.fault("naturaltill", "events", "no_event", reference, times=100)
     await installation.fault("naturaltill", "refund", "error_before", reference)
     operation_id = await _unanswered_refund(installation, other_process, reference, wait)
