@@ -49,7 +49,7 @@ async def test_a_person_does_not_settle_what_is_being_asked_about_at_that_moment
 ) -> None:  # fmt: skip
     """Said to have failed between the question and the repeat, it would be made all the same, and counted by nobody."""
     async with overdue_refund(
-        installation, merchant, shopper, eventually, monkeypatch, "ONCETILL", "error_before"
+        installation, merchant, shopper, eventually, monkeypatch, "SALESTILL", "error_before"
     ) as reference:
         gate = gate_at(calls, "_again", when=lambda _, taken, **__: taken.order.reference == reference)
     await installation.advance(3_601)

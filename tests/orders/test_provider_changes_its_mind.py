@@ -232,6 +232,7 @@ async def test_who_can_not_be_asked_is_believed(
     installation: Installation, merchant: Merchant, shopper: Shopper
 ) -> None:
     reference = await paid(merchant, shopper, "ONCETILL")
+    await installation.quiet()
     await reported(installation, reference, c.Cancelled(), "event")
     details = await merchant.details(reference)
     assert details["needsReview"] == _OF_A_PAYMENT.format("cancelled")
