@@ -92,7 +92,9 @@ async def test_what_is_closed_or_nobody_verified_is_not_offered(live: Live) -> N
     refused = live.command(
         "provider-accounts", "set", client, "LATITUDEPAY_AU", "--environment", "live", "--credentials", latitude
     )
-    assert (refused.code, "has closed" in refused.said) == (1, True)
+    assert (refused.code, "LATITUDEPAY_AU is not offered in live mode: closed" in refused.said) == (1, True), (
+        refused.said
+    )
     for code, credentials in (("LATITUDEPAY_AU", latitude), ("PLANPAY_AU", None)):
         path = credentials or live.credentials(secret=secret)
         set_ = live.command("provider-accounts", "set", client, code, "--environment", "test", "--credentials", path)
