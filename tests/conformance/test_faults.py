@@ -18,7 +18,7 @@ from paymux.connectors.facts import Capabilities
 from paymux.connectors.registry import all_providers
 from tests.conformance.trial import Trial
 
-LIMITS = {"provider_timeout": 3.0, "sandbox_hold": 3.6, "sandbox_slow": 0.2, "lease": 10.0}
+LIMITS = {"provider_timeout": 3.0, "sandbox_hold": 3.6, "sandbox_slow": 0.2, "lease": 10.0, "delivery_timeout": 10.0}
 FAST = ("error_before", "error_after", "malformed")
 SLOW = ("timeout_before", "timeout_after", "reset_after", "slow")
 Story = Callable[[Trial, str, str, int], Awaitable[dict[str, Any]]]

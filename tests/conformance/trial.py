@@ -13,7 +13,7 @@ from tests.installation import Answer, Installation, Shopper
 
 ZERO = Decimal(0)
 FINAL = ("SUCCESSFUL", "DECLINED", "CANCELED", "ERROR")
-PATIENT = {"provider_timeout": 10.0, "sandbox_hold": 12.0, "lease": 20.0}
+PATIENT = {"provider_timeout": 10.0, "sandbox_hold": 12.0, "lease": 20.0, "delivery_timeout": 10.0}
 """Limits of an installation for stories in which no time-out is to strike, however busy the machine is."""
 STEPS = (31, 61, 121, 241, 481, 601, 601, 601, 601)
 """Seconds by which the clock is advanced until an order rests: the doubling of the polls (U1, U3)."""

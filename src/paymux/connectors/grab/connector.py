@@ -139,10 +139,15 @@ class Grab(Connector):
         return None
 
     def read_event(self, event: Incoming) -> EventReading:
-        """What a webhook is about: a charge that is decided, a refund, or anything else as a reason to ask."""
+        """What a webhook is about: a charge that is decided, a refund, or anything else as a reason to ask.
+
+        Raises ValueError when it can't be read, as a refund that names no payment.
+        """
         content = from_json(event.body)
         told = Told.model_validate(content)
         if told.kind == "Refund":
+            if not told.origin:
+                raise ValueError("a refund that names no payment")
             key = _key(told.session)
             move = ProviderMove(
                 kind=MoveKind.REFUND, amount=told.money.amount, provider_id=told.tx_id, key=key,
