@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -211,49 +212,44 @@ async def test_no_migration_rewrites_a_table_that_was_there_before(empty: str) -
         await connection.close()
 
 
+@asynccontextmanager
+async def _upgrading_behind(url: str, statement: str) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.Connection]]:
+    """An upgrade that waits for whoever did `statement` in an open transaction: his connection, and another's.
+
+    At the end it must still wait, and be done once he commits.
+    """
+    busy, other = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        await busy.execute(f"BEGIN; {statement}")
+        upgrading = asyncio.create_task(upgrade(url))
+        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            assert not upgrading.done()
+            await asyncio.sleep(0.01)
+        yield busy, other
+        assert not upgrading.done()
+        await busy.execute("COMMIT")
+        assert await asyncio.wait_for(upgrading, 60) == known_revisions()[-1]
+    finally:
+        await busy.close()
+        await other.close()
+
+
 async def test_a_migration_that_does_not_get_its_table_gives_way_to_writers_and_comes_again(
     empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await steps.take(empty, "0002")
     monkeypatch.setattr(steps, "LOCK_WAIT", 0.2)
     monkeypatch.setattr(steps, "_PAUSE", 0.2)
-    busy, other = await asyncpg.connect(empty), await asyncpg.connect(empty)
-    try:
-        await busy.execute("BEGIN; LOCK TABLE order_events IN ROW EXCLUSIVE MODE")
-        upgrading = asyncio.create_task(upgrade(empty))
-        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.01)
-
+    async with _upgrading_behind(empty, "LOCK TABLE order_events IN ROW EXCLUSIVE MODE") as (_, other):
         # Whoever comes now queues behind the migration, and only for as long as that one waits.
         await other.execute("DELETE FROM order_events", timeout=10)
-
-        assert not upgrading.done()
-        await busy.execute("COMMIT")
-        assert await asyncio.wait_for(upgrading, 60) == known_revisions()[-1]
-    finally:
-        await busy.close()
-        await other.close()
 
 
 async def test_a_migration_of_two_tables_gives_way_before_it_is_a_deadlock_with_who_uses_both(empty: str) -> None:
     await steps.take(empty, "0007")
-    busy, other = await asyncpg.connect(empty), await asyncpg.connect(empty)
-    try:
-        await busy.execute("BEGIN; SELECT FROM operations")
-        upgrading = asyncio.create_task(upgrade(empty))
-        while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            assert not upgrading.done()
-            await asyncio.sleep(0.01)
-
+    async with _upgrading_behind(empty, "SELECT FROM operations") as (busy, _):
         # The migration has the orders and waits for the operations; who has these wants the orders.
         await busy.execute("SELECT FROM orders", timeout=30)
-
-        assert not upgrading.done()
-        await busy.execute("COMMIT")
-        assert await asyncio.wait_for(upgrading, 60) == known_revisions()[-1]
-    finally:
-        await busy.close()
-        await other.close()
 
 
 async def test_indexes_on_large_tables_are_built_online_and_built_again_when_that_was_cut_short(empty: str) -> None:

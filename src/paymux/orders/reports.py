@@ -326,7 +326,7 @@ async def _absorb_move(desk: Deciding, move: c.ProviderMove) -> None:
 
 def _told_apart(desk: Deciding, kind: Kind, waiting: Sequence[Operation]) -> bool:
     """Whether it comes out by itself which of several it was: by repeating each under its own key, where that is safe."""
-    repeated = bool(getattr(desk.facts.idempotent, str(kind), False)) and all(op.provider_id is None for op in waiting)
+    repeated = desk.facts.idempotent.has(str(kind)) and all(op.provider_id is None for op in waiting)
     return repeated and len(waiting) > 1
 
 

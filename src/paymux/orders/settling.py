@@ -208,7 +208,7 @@ def unknown(op: Operation, reason: str) -> Settle:
             return
         await desk.outcome("unknown" if op.kind is Kind.CREATE else "pending")
         facts, kind = desk.facts, str(op.kind)
-        settles = getattr(facts.readable, kind, False) or getattr(facts.idempotent, kind, False)
+        settles = getattr(facts.readable, kind, False) or facts.idempotent.has(kind)
         recoverable = op.kind is Kind.CREATE or (op.kind is Kind.CONFIRM and facts.capabilities.recover_confirm)
         if settles or recoverable or current.provider_id is not None:
             await _wait(desk, current, reason)
