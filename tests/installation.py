@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
+import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -33,16 +35,27 @@ from tests.places import ELSEWHERE, PLACES
 _NUMBERS = itertools.count(1)
 
 
+def _ports() -> Iterator[int]:
+    """Ports below those that the kernel hands out to whoever connects: of each test process its own, each in its turn."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(12_000 + process % 8 * 2_500, 12_000 + process % 8 * 2_500 + 2_500)
+    start = random.choice(mine)
+    return itertools.cycle((*range(start, mine.stop), *range(mine.start, start)))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A port that is free on loopback right now, below those that the kernel hands out to whoever connects."""
-    while True:
-        port = random.randint(12_000, 32_000)
+    """A port that is free on loopback right now, and that no other test of this run is given soon."""
+    for port in _PORTS:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
+    raise AssertionError("unreachable: the ports go round")
 
 
 @dataclass
@@ -255,7 +268,7 @@ class Merchant:
             "state": place.state, "region": place.state, "postalCode": place.postal_code,
         }  # fmt: skip
         body: dict[str, Any] = {
-            "orderReference": f"ORD-{next(_NUMBERS)}-{free_port()}", "bnplProvider": code, "purchaseCountry": country,
+            "orderReference": f"ORD-{next(_NUMBERS)}-{secrets.token_hex(4)}", "bnplProvider": code, "purchaseCountry": country,
             "purchaseCurrency": currency, "locale": "en_AU", "orderAmount": Decimal(amount),
             "orderItems": [
                 {"name": "Shirt", "quantity": 1, "sku": "S-1", "unitPrice": Decimal(amount), "totalAmount": Decimal(amount)}

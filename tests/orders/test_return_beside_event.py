@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
-from paymux.connectors.contract import Paid
+import pytest
+
+from paymux.connectors.contract import Approved, Checkout, Paid, Report
+from paymux.connectors.grab.answers import Transaction
+from paymux.connectors.grab.connector import Grab
 from paymux.money import Money
-from paymux.orders import reports, store
+from paymux.orders import asking, reports, store
 from paymux.orders.decide import deciding
 from paymux.orders.model import Kind
 from tests.installation import Installation, Merchant, Shopper
@@ -32,4 +37,34 @@ async def test_a_shopper_sees_the_capture_that_an_event_has_claimed_but_not_yet_
     async with core.database.connection() as held:
         (capture,) = [op for op in await store.operations(held, decision.order.id) if op.kind is Kind.CAPTURE]
     assert (capture.id, capture.calls) == (decision.run[0], 1)
+    assert installation.ledger(reference) == [("authorize", Decimal(100)), ("capture", Decimal(100))]
+
+
+async def test_a_return_waits_for_the_event_that_was_given_what_its_provider_gives_once(
+    installation: Installation, merchant: Merchant, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, go_on, approved = asyncio.Event(), asyncio.Event(), Grab._approved
+
+    async def held(self: Grab, checkout: Checkout, seen: Transaction, told: dict[str, str]) -> Report:
+        report = await approved(self, checkout, seen, told)
+        if isinstance(report, Approved):
+            taken.set()
+            await go_on.wait()  # it has the charge's token, and the order does not know yet
+        return report
+
+    monkeypatch.setattr(Grab, "_approved", held)
+    opened = await merchant.creates("GRAB_SG")
+    reference = opened["orderReference"]
+    await installation.fault("grab", "events", "no_event", reference, times=1000)
+    back = await shopper.decides(opened["redirectUrl"], "approve")
+    async with installation.core.database.connection() as connection:
+        order = await store.order_by_id(connection, opened["orderId"])
+    event = asyncio.create_task(asking.ask(installation.core, order, "event"))
+    await taken.wait()
+    returning = asyncio.create_task(shopper.returns(back))
+    # Time for a return that does not wait; one that does is not hurried by it.
+    await asyncio.wait([returning], timeout=0.7)
+    go_on.set()
+    assert (await returning)["status"] == "SUCCESSFUL"
+    await event
     assert installation.ledger(reference) == [("authorize", Decimal(100)), ("capture", Decimal(100))]

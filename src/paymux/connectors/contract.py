@@ -249,10 +249,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending(Report):
-    """Not decided yet, or a word that we don't know: ask again later. `completed`: the shopper has done his part."""
+    """Not decided yet, or a word that we don't know: ask again later. `completed`: the shopper has done his part.
+
+    `elsewhere`: somebody else of ours was given, a moment ago, what the provider gives once; his decision will tell.
+    """
 
     reason: str = ""
     completed: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

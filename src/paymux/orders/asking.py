@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -53,7 +54,22 @@ async def ask_provider(core: Core, order: Order, source: str, *, confirm: bool =
     if isinstance(report, c.Approved) and not confirm:
         return Answered(order, report, True)
     decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
+    if isinstance(report, c.Pending) and report.elsewhere:
+        newer = await _told_elsewhere(core, order)
+        if newer is not None:
+            return await ask_provider(core, newer, source, confirm=confirm)
     return Answered((await calls.run_all(core, decision)).order, report, True)
+
+
+async def _told_elsewhere(core: Core, asked: Order) -> Order | None:
+    """The order once somebody else has stored what he learnt of it; None if nobody does in time."""
+    ends = asyncio.get_running_loop().time() + core.settings.race_wait
+    while asyncio.get_running_loop().time() < ends:
+        order = await as_it_is(core, asked.id)
+        if order.connector_state != asked.connector_state or order.status.final:
+            return order
+        await asyncio.sleep(0.1)
+    return None
 
 
 async def as_it_is(core: Core, order_id: str) -> Order:

@@ -121,8 +121,9 @@ class Grab(Connector):
         }  # fmt: skip
         answer = decided(await self.http.send("POST", self.url("/grabid/v1/oauth2/token"), json=grant))
         if answer.status >= 400:
-            # Somebody else of ours may have exchanged it a moment ago: then his token is stored by the next time.
-            return Pending(session=session, raw=told, reason=f"no token: {refusal(answer).code}", completed=True)
+            # An event and the shopper's return come at once: whoever exchanged it first has the token stored soon.
+            why = f"no token: {refusal(answer).code}"
+            return Pending(session=session, raw=told, reason=why, completed=True, elsewhere=True)
         token = read(Granted, answer).access_token
         sealed = signature.seal(self.credentials["client_secret"], checkout.session, token)
         return Approved(session=session, raw=told, state={"access_token": sealed})
