@@ -26,10 +26,10 @@ from paymux.orders.core import Core
 from paymux.platform.clock import Clock
 from paymux.platform.database import Database, from_json, to_json
 from paymux.platform.encryption import KeyRing
-from paymux.platform.http import HttpClient
 from paymux.platform.settings import Settings
 from paymux.processes import make_worker
 from paymux.sandbox.app import Sandbox, open_store
+from tests.patient_client import PatientClient
 from tests.places import ELSEWHERE, PLACES
 
 _NUMBERS = itertools.count(1)
@@ -89,11 +89,12 @@ class Installation:
     def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
         defaults: dict[str, Any] = {
             "home": home, "database_url": database_url, "port": free_port(), "sandbox_port": free_port(),
-            "provider_connect_timeout": 1.0, "provider_timeout": 1.0, "sandbox_hold": 1.6, "sandbox_slow": 0.1,
-            "delivery_timeout": 1.0, "lease": 2.0, "race_wait": 3.0, "shutdown_grace": 1.0,
+            "provider_connect_timeout": 1.0, "provider_timeout": 10.0, "sandbox_hold": 1.6, "sandbox_slow": 0.1,
+            "delivery_timeout": 10.0, "lease": 2.0, "race_wait": 10.0, "shutdown_grace": 1.0,
             "write_rate": 0, "token_rate": 0, "provider_pause": 0.5, "database_wait": 10.0,
         }  # fmt: skip
         self.settings = Settings(**(defaults | settings))
+        self._short = settings.get("provider_timeout", 1.0)
         self.inbox = Inbox()
 
     async def start(self) -> None:
@@ -103,7 +104,8 @@ class Installation:
         self.database = await Database.connect(settings.database_url, 20, settings.database_wait)
         self.clock = Clock(movable=True)
         await demo.seed(self.database, self.keyring, self.clock, settings)
-        client = HttpClient.of(settings)
+        client = PatientClient.of(settings)
+        client.short = self._short
         self.core = Core(
             database=self.database, keyring=self.keyring, clock=self.clock, settings=settings, client=client
         )
@@ -124,6 +126,7 @@ class Installation:
 
         self.store = open_store(settings.home)
         self.sandbox = Sandbox(settings, self.store, self.sandbox_clock, refresh=refresh)
+        client.faults = self.sandbox.faults
         self._runner = web.AppRunner(self.sandbox.app(), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", settings.sandbox_port).start()

@@ -19,8 +19,6 @@ from tests.conformance.probe import Probe
 from tests.connectors.conftest import counters
 
 KEPT = Path(__file__).parents[2] / "docs" / "capabilities.json"
-PATIENCE = 20.0
-"""Seconds that a call may take: no time-out is to strike, however busy the machine is."""
 AT_ONCE = 6
 """Places that are tried at the same time, for much of it is waiting for events."""
 
@@ -33,7 +31,7 @@ async def field_of(name: str) -> Result:
         async with gate:
             with tempfile.TemporaryDirectory() as folder:
                 # A sandbox of its own: its clock may go on, and nothing is known of another place.
-                async with counters(Path(folder) / "witness.db", PATIENCE) as make:
+                async with counters(Path(folder) / "witness.db") as make:
                     return await Probe(await make(name), code, place).run()
 
     tried = [(code, place) for code, facts in all_providers()[name].facts.codes.items() for place in places(facts)]

@@ -157,11 +157,11 @@ class Counter:
 
 
 @asynccontextmanager
-async def counters(store: Path, patience: float = 0.8) -> AsyncIterator[Callable[[str], Awaitable[Counter]]]:
+async def counters(store: Path) -> AsyncIterator[Callable[[str], Awaitable[Counter]]]:
     """Makes the counter of a connector by its name, over a store in a file: `counter = await make("afterpay")`.
 
-    A call may take `patience` seconds. Each counter has a sandbox, a clock and an inbox of its own; all of them are
-    closed at the end.
+    A call that the sandbox is to hold back takes 0.8 seconds. Each counter has a sandbox, a clock and an inbox of its
+    own; all of them are closed at the end.
     """
     runners: list[web.AppRunner] = []
     clients: list[Overheard] = []
@@ -196,7 +196,8 @@ async def counters(store: Path, patience: float = 0.8) -> AsyncIterator[Callable
 
         inbox_app.router.add_route("*", "/{path:.*}", keep)
         inbox.url = await serve(inbox_app) + "/provider-events/pac_1"
-        client = Overheard(connect=max(1.0, patience), total=patience)
+        client = Overheard(short=0.8)
+        client.faults = sandbox.faults
         clients.append(client)
         return Counter(provider, sandbox, settings.sandbox_base_url, client, inbox)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from paymux.platform.http import Answer, HttpClient
+from paymux.platform.http import Answer
+from tests.patient_client import PatientClient
 
 
 def read_sent(content: bytes, headers: Mapping[str, str]) -> Any:
@@ -31,11 +32,11 @@ class Exchange:
     answer: Answer
 
 
-class Overheard(HttpClient):
+class Overheard(PatientClient):
     """The real client, keeping every exchange."""
 
-    def __init__(self, *, connect: float, total: float) -> None:
-        super().__init__(connect=connect, total=total)
+    def __init__(self, *, short: float) -> None:
+        super().__init__(connect=20.0, total=20.0, short=short)
         self.exchanges: list[Exchange] = []
 
     async def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:

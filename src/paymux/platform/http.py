@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from yarl import URL
@@ -73,14 +73,14 @@ class HttpClient:
         shared: str = "",
         guard: Settings | None = None,
     ) -> None:
-        self._connect, self._total = connect, total
+        self._times = aiohttp.ClientTimeout(total=total, connect=connect, sock_connect=connect, sock_read=total)
         self._lanes = lanes or Lanes(at_once=100, failures=1_000_000, pause=0)
         self._shared = shared
         self._guard = guard
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     @classmethod
-    def of(cls, settings: Settings) -> HttpClient:
+    def of(cls, settings: Settings) -> Self:
         """The client that the settings describe."""
         lanes = Lanes(
             at_once=settings.provider_calls, failures=settings.provider_failures, pause=settings.provider_pause,
@@ -92,14 +92,16 @@ class HttpClient:
             guard=None if settings.sandbox else settings,
         )  # fmt: skip
 
+    @property
+    def times(self) -> aiohttp.ClientTimeout:
+        """How long a call that begins now may take, its parts and the whole."""
+        return self._times
+
     def _open(self, *, guarded: bool) -> aiohttp.ClientSession:
         if guarded not in self._sessions:
             # A guarded name is looked up for each connection: what was permitted once may be another address now.
             resolver = GuardedResolver(self._guard) if guarded and self._guard else None
             session = self._sessions[guarded] = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(
-                    total=self._total, connect=self._connect, sock_connect=self._connect, sock_read=self._total
-                ),
                 # The lanes are the limit: in this pool nobody waits, least of all for another host's calls.
                 connector=aiohttp.TCPConnector(
                     limit=0, ttl_dns_cache=60, resolver=resolver, use_dns_cache=resolver is None
@@ -161,8 +163,9 @@ class HttpClient:
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
             async with self._session_for(url).request(
-                method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=["Content-Type"]
-            ) as answer:
+                method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=["Content-Type"],
+                timeout=self.times,
+            ) as answer:  # fmt: skip
                 content = await answer.content.read(MAX_ANSWER + 1)
                 while len(content) <= MAX_ANSWER and (more := await answer.content.read(MAX_ANSWER + 1)):
                     content += more
