@@ -11,14 +11,12 @@ calls it an idempotency key. Amounts are whole cents of euros, the only currency
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.alma.answers import REFERENCE, Merchant, Payment, refusal
-from paymux.connectors.amounts import Line, lines, minor
+from paymux.connectors.alma import requests
+from paymux.connectors.alma.answers import Merchant, Payment, refusal
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -42,17 +40,10 @@ from paymux.connectors.signing import hmac_hex, same
 from paymux.platform.http import Answer, Unclear
 
 _PAYMENTS = "/v1/payments"
-_LONGEST = timedelta(minutes=2880)
-_MAX_TEXT = 255
 # Paid, and what can only become of a paid one.
 _PAID = frozenset({"in_progress", "paid", "late_dunning", "late_contact_customer", "default", "collection_done"})
 _OPEN = frozenset({"not_ready", "not_started", "scored_no", "scored_maybe", "scored_yes"})
 _BY_SOMEBODY = frozenset({"requested_by_merchant", "requested_by_customer"})
-_PLAN = {
-    "installmentsCount": "installments_count",
-    "deferredDays": "deferred_days",
-    "deferredMonths": "deferred_months",
-}
 
 
 class Alma(Connector):
@@ -62,7 +53,7 @@ class Alma(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Create a payment. Alma names no idempotency key for it; an unused one just expires."""
-        opened = read(Payment, _accepted(await self._send("POST", _PAYMENTS, _payment(order))))
+        opened = read(Payment, _accepted(await self._send("POST", _PAYMENTS, requests.new_payment(order))))
         if not opened.url.startswith(("https://", "http://")):
             raise Unclear(f"a payment in state {opened.state[:64]} without an address to send the shopper to")
         return Redirect(url=opened.url, session=opened.id)
@@ -97,12 +88,7 @@ class Alma(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. The amount is always named: without it Alma gives its own fees back, too."""
-        body = {
-            "amount": minor(move.amount),
-            "merchant_reference": move.key,
-            "comment": (move.description or f"Refund {move.reference}")[:_MAX_TEXT],
-        }
-        answer = _accepted(await self._send("POST", f"{_path(checkout)}/refund", body))
+        answer = _accepted(await self._send("POST", f"{_path(checkout)}/refund", requests.refund_of(move)))
         payment = read(Payment, answer)
         ours = [one for one in payment.refunds or () if one.merchant_reference == move.key]
         if payment.id != checkout.payment or not ours or ours[-1].value != move.amount.amount:
@@ -126,58 +112,13 @@ class Alma(Connector):
         able = "" if merchant.can_create_payments else ", which may not create payments"
         return f"read the account of {merchant.name or 'the merchant'}{able}: payments from {merchant.limits}"
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         headers = {"Authorization": f"Alma-Auth {self.credentials['api_key']}"}
         return await self.http.send(method, self.url(path), headers=headers, json=body)
 
 
-# -- what is sent -----------------------------------------------------------------------------
-
-
 def _path(checkout: Checkout) -> str:
     return f"{_PAYMENTS}/{quote(checkout.payment, safe='')}"
-
-
-def _payment(order: OrderToPay) -> dict[str, Any]:
-    extra, who = order.additional_data, order.customer
-    life = min(max(order.expires_at - order.created_at, timedelta(minutes=1)), _LONGEST)
-    payment: dict[str, Any] = {
-        "purchase_amount": minor(order.total),
-        **{name: extra[said] for said, name in _PLAN.items() if extra.get(said) is not None},
-        "return_url": order.return_to("success"),
-        "customer_cancel_url": order.return_to("cancel"),
-        "failure_return_url": order.return_to("failure"),
-        "ipn_callback_url": order.events_url,
-        "expires_after": -(-life // timedelta(minutes=1)),
-        "locale": order.language,
-        "origin": "online",
-        "custom_data": {REFERENCE: order.reference},
-        "billing_address": _address(order.billing),
-        "cart": {"items": [_item(line) for line in lines(order)]},
-    }
-    if order.delivery:
-        payment["shipping_address"] = _address(order.delivery)
-    customer = {"first_name": who.first_name, "last_name": who.last_name, "email": who.email, "phone": who.phone}
-    return {
-        "payment": payment,
-        "customer": {name: value for name, value in customer.items() if value},
-        "order": {"merchant_reference": order.reference},
-    }
-
-
-def _item(line: Line) -> dict[str, Any]:
-    item = {"title": line.name[:_MAX_TEXT], "quantity": line.quantity, "unit_price": minor(line.unit),
-            "line_price": minor(line.total)}  # fmt: skip
-    return {**item, "sku": line.sku[:_MAX_TEXT]} if line.sku else item
-
-
-def _address(place: Address) -> dict[str, str]:
-    said = {
-        "first_name": place.first_name, "last_name": place.last_name, "email": place.email, "phone": place.phone,
-        "line1": place.street, "line2": place.street2, "postal_code": place.postal_code, "city": place.city,
-        "state_province": place.state or place.region, "country": place.country,
-    }  # fmt: skip
-    return {name: value for name, value in said.items() if value}
 
 
 # -- what is read -----------------------------------------------------------------------------
