@@ -15,11 +15,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.amounts import text
+from paymux.connectors.aplazo import requests
 from paymux.connectors.aplazo.answers import AccessToken, CancelledLoan, Loan, Loans, Opened, Refund, Told, refusal
 from paymux.connectors.contract import (
     Ask,
@@ -45,7 +44,6 @@ from paymux.connectors.signing import hmac_bytes, same
 from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
 
-_PESOS = "MXN"
 _PAID = frozenset({"OUTSTANDING", "ACTIVO"})
 _CANCELLED = frozenset({"CANCELLED", "CANCELADO"})
 _RETURNED = "DEVUELTO"
@@ -63,7 +61,7 @@ class Aplazo(Connector):
         """Open a loan for a cart of its own."""
         cart = f"{order.reference}-{key[:13]}"
         headers = {"Authorization": await self._access()}
-        body = _loan(order, cart, self.credentials["merchant_id"])
+        body = requests.new_loan(order, cart, self.credentials["merchant_id"])
         opened = read(Opened, await self._made("POST", "/api/loan", body, headers))
         if not opened.url.startswith(("https://", "http://")):
             raise Unclear("the loan has no address to send the shopper to")
@@ -113,7 +111,7 @@ class Aplazo(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. The key goes along, as in the Magento module; no page says that it is heeded."""
-        body = _of_cart(checkout, move.amount, move.description or f"Refund {move.reference}")
+        body = requests.of_cart(checkout, move.amount, move.description or f"Refund {move.reference}")
         headers = {**self._keys(), "X-Idempotency-Key": move.key}
         answer = await self._made("POST", "/api/pos/loan/refund", body, headers)
         done = read(Refund, answer)
@@ -126,7 +124,7 @@ class Aplazo(Connector):
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
         """Close an unpaid loan. A refusal leaves the question whether it is cancelled already, so it is looked at."""
-        body = _of_cart(checkout, checkout.total, "The order was cancelled")
+        body = requests.of_cart(checkout, checkout.total, "The order was cancelled")
         answer = await self._answered("POST", "/api/pos/loan/cancel", body, self._keys())
         if answer.status < 400:
             word = read(CancelledLoan, answer).status
@@ -145,7 +143,7 @@ class Aplazo(Connector):
         merchant = self.credentials["merchant_id"]
         if not (merchant.isascii() and merchant.isdigit()):
             raise Refused("Aplazo's merchant ID is a number: correct the credential merchant_id", "merchant_id")
-        body = {"apiToken": self.credentials["api_token"], "merchantId": int(merchant)}
+        body: requests.Merchant = {"apiToken": self.credentials["api_token"], "merchantId": int(merchant)}
         answer = await self.http.prepare("POST", self.url("/api/auth"), json=body)
         if answer.status >= 400:
             no = refusal(answer)
@@ -155,11 +153,15 @@ class Aplazo(Connector):
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
 
-    async def _answered(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:
+    async def _answered(
+        self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str]
+    ) -> Answer:
         """Send; return 2xx and clear 4xx."""
         return decided(await self.http.send(method, self.url(path), headers=headers, json=body))
 
-    async def _made(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    async def _made(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         answer = await self._answered(method, path, body, headers or {})
         if answer.status >= 400:
             raise refusal(answer)
@@ -168,41 +170,6 @@ class Aplazo(Connector):
 
 def _bearer(event: Incoming) -> str:
     return event.headers.get("authorization", "").removeprefix("Bearer ").strip()
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _loan(order: OrderToPay, cart: str, shop: str) -> dict[str, Any]:
-    """A loan as both plugins send it: products at their line's total, and what comes to them or off them apart."""
-    who = order.customer
-    return {
-        "totalPrice": _number(order.total.amount), "shopId": shop, "cartId": cart,
-        "successUrl": order.return_to("success"), "errorUrl": order.return_to("failure"),
-        "cartUrl": order.return_to("cancel"), "webHookUrl": order.events_url,
-        "buyer": {
-            "addressLine": " ".join(filter(None, (order.billing.street, order.billing.street2))),
-            "email": who.email, "firstName": who.first_name, "lastName": who.last_name,
-            "phone": who.phone or order.billing.phone, "postalCode": order.billing.postal_code,
-        },
-        "products": [
-            {"id": item.sku or item.name, "title": item.name, "description": item.name, "imageUrl": "",
-             "count": item.quantity, "price": _number(item.total)}
-            for item in order.items
-        ],
-        "shipping": {"price": _number(order.shipping), "title": order.shipping_method or "delivery"},
-        "taxes": {"price": _number(order.tax), "title": "Tax"},
-        "discount": {"price": _number(order.discount), "title": "Discount"},
-    }  # fmt: skip
-
-
-def _of_cart(checkout: Checkout, amount: Money, reason: str) -> dict[str, Any]:
-    return {"cartId": checkout.session, "totalAmount": _number(amount.amount), "reason": reason}
-
-
-def _number(pesos: Decimal) -> Decimal:
-    """An amount as a number with its centavos. Raises Refused when it is not exact."""
-    return Decimal(text(Money(pesos, _PESOS)))
 
 
 # -- what is read -----------------------------------------------------------------------------
@@ -234,5 +201,5 @@ def _report(loan: Loan, checkout: Checkout, answer: Mapping[str, Any]) -> Report
 
 def _paid(loan: Loan, answer: Mapping[str, Any]) -> Paid:
     captured = loan.total_amount
-    total = None if captured is None else Money(captured, _PESOS)
+    total = None if captured is None else Money(captured, requests.PESOS)
     return Paid(payment_id=loan.loan_id, total=total, captured=captured, raw=answer)
