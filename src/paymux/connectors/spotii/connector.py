@@ -12,14 +12,12 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from paymux.connectors import amounts
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
-    Address,
     Approved,
     Ask,
     Checkout,
@@ -38,9 +36,8 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read
-from paymux.connectors.spotii import answers
+from paymux.connectors.spotii import answers, requests
 from paymux.connectors.spotii.answers import refusal
-from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
 
 _GRANT = "/api/v1.0/merchant/authentication/"
@@ -59,7 +56,7 @@ class Spotii(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a checkout. There is no key for it: one that was not answered has no address that anybody knows."""
-        opened = read(answers.Opened, await self._made("POST", "/api/v1.0/checkouts/", _checkout(order)))
+        opened = read(answers.Opened, await self._made("POST", "/api/v1.0/checkouts/", requests.checkout(order)))
         return Redirect(url=opened.checkout_url, session=opened.reference or order.reference)
 
     # -- reading ------------------------------------------------------------------------------
@@ -106,7 +103,7 @@ class Spotii(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. Spotii knows no key for it and gives it no id."""
-        body = {"total": amounts.text(move.amount), "currency": move.amount.currency}
+        body: requests.Refund = {"total": amounts.text(move.amount), "currency": move.amount.currency}
         answer = await self._made("POST", _path(checkout, "refund"), body)
         read(answers.Moved, answer).of(move.amount)
         return Moved(provider_id=f"{checkout.session}/refund/{move.key}", raw=raw(answer))
@@ -117,14 +114,17 @@ class Spotii(Connector):
         answer = await self._made("GET", _path(checkout))
         return read(answers.Order, answer), answer
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         answer = decided(await self._bearer.send(method, self.url(path), json=body))
         if answer.status >= 400:
             raise refusal(answer)
         return answer
 
     async def _grant(self) -> Granted:
-        keys = {name: self.credentials[name] for name in ("public_key", "private_key")}
+        keys: requests.Keys = {
+            "public_key": self.credentials["public_key"],
+            "private_key": self.credentials["private_key"],
+        }
         answer = await self.http.prepare("POST", self.url(_GRANT, "auth"), json=keys)
         if 400 <= answer.status < 500:
             raise refusal(answer)
@@ -136,51 +136,3 @@ class Spotii(Connector):
 
 def _path(checkout: Checkout, verb: str = "") -> str:
     return f"/api/v1.0/orders/{quote(checkout.session, safe='')}/" + (f"{verb}/" if verb else "")
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _checkout(order: OrderToPay) -> dict[str, Any]:
-    return {
-        "reference": order.reference,
-        "display_reference": order.reference,
-        "description": f"Order {order.reference}",
-        "total": amounts.text(order.total),
-        "currency": order.total.currency,
-        "confirm_callback_url": order.return_to("success"),
-        "reject_callback_url": order.return_to("failure"),
-        "order": _order(order),
-    }
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    """Lines carry the items alone; tax, shipping and discount are named beside them."""
-    currency = order.total.currency
-    return {
-        "tax_amount": amounts.text(Money(order.tax, currency)),
-        "shipping_amount": amounts.text(Money(order.shipping, currency)),
-        "discount": amounts.text(Money(order.discount, currency)),
-        "customer": {
-            "first_name": order.customer.first_name,
-            "last_name": order.customer.last_name,
-            "email": order.customer.email,
-            "phone": order.customer.phone or order.billing.phone,
-        },
-        "billing_address": _address(order.billing, order.country),
-        "shipping_address": _address(order.delivery or order.billing, order.country),
-        "lines": [
-            {"title": line.name or "Item", "sku": line.sku, "quantity": line.quantity, "price": amounts.text(line.unit),
-             "currency": currency}
-            for line in amounts.lines(order)
-        ],
-    }  # fmt: skip
-
-
-def _address(address: Address, country: str) -> dict[str, str]:
-    """The city is the fourth line."""
-    return {
-        "first_name": address.first_name, "last_name": address.last_name, "line1": address.street,
-        "line2": address.street2, "line4": address.city, "state": address.state or address.region,
-        "postcode": address.postal_code, "country": address.country or country, "phone": address.phone,
-    }  # fmt: skip
