@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
     Approved,
     Ask,
@@ -41,6 +40,7 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
+from paymux.connectors.gocardless import requests
 from paymux.connectors.gocardless.answers import (
     BillingRequest,
     BillingRequestAnswer,
@@ -56,16 +56,12 @@ from paymux.connectors.gocardless.answers import (
 )
 from paymux.connectors.reading import raw, read
 from paymux.connectors.signing import hmac_hex, same
-from paymux.money import Money
 from paymux.platform.database import from_json, to_json
 from paymux.platform.http import Answer, Unclear
 
 _OPEN = frozenset({"pending_customer_approval", "pending_submission", "submitted"})
 _COLLECTED = frozenset({"confirmed", "paid_out"})
 _REFUSED = {"failed": "the bank did not collect the debit", "customer_approval_denied": "the payer denied the payment"}
-# Where the schemes ask how often the payer agrees to be charged.
-_CONSENT = {"USD": "one_off", "CAD": "single"}
-_LANGUAGES = frozenset({"en", "fr", "de", "pt", "es", "it", "nl", "da", "nb", "sl", "sv"})
 
 
 class GoCardless(Connector):
@@ -75,14 +71,9 @@ class GoCardless(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a billing request and a flow for it. A repeat finds the billing request again; flows may be several."""
-        told = f"{amounts.text(order.total)} {order.total.currency}"
-        mandate = {"currency": order.total.currency, "description": f"{told} for order {order.reference}"[:100]}
-        if consent := _CONSENT.get(order.total.currency):
-            mandate["consent_type"] = consent
-        wanted = {"mandate_request": mandate, "metadata": {"order": order.reference, "amount": told}}
-        answer = await self._create("billing_requests", wanted, key)
+        answer = await self._create("billing_requests", requests.billing_request_of(order), key)
         opened = read(BillingRequestAnswer, answer).billing_requests
-        answer = await self._post("/billing_request_flows", {"billing_request_flows": _flow(order, opened.id)})
+        answer = await self._post("/billing_request_flows", requests.flow_of(order, opened.id))
         if answer.status >= 400:
             raise refusal(answer)
         flow = read(FlowAnswer, answer).billing_request_flows
@@ -146,23 +137,12 @@ class GoCardless(Connector):
         agreed = _asked(request, answer)
         if not isinstance(agreed, Approved) or request.mandate is None:
             return agreed
-        wanted = {
-            "amount": amounts.minor(checkout.total), "currency": checkout.total.currency,
-            "description": f"Order {checkout.reference}"[:100], "retry_if_possible": False,
-            "links": {"mandate": request.mandate},
-            "metadata": {"order": checkout.reference, "billing_request": checkout.session},
-        }  # fmt: skip
+        wanted = requests.payment_of(checkout, request.mandate)
         return await self._paid(checkout, await self._create("payments", wanted, key))
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. GoCardless wants the sum of all refunds told, and refuses one that it does not share."""
-        before = max(move.captured - move.open, Decimal(0))
-        so_far = Money(before + move.amount.amount, move.amount.currency)
-        wanted = {
-            "amount": amounts.minor(move.amount), "total_amount_confirmation": amounts.minor(so_far),
-            "links": {"payment": checkout.payment}, "metadata": {"key": move.key, "order": checkout.reference},
-        }  # fmt: skip
-        answer = await self._create("refunds", wanted, move.key)
+        answer = await self._create("refunds", requests.refund_of(checkout, move), move.key)
         refund = read(RefundAnswer, answer).refunds
         if refund.state is MoveStatus.FAILED:
             raise Refused(f"the refund was {refund.status.replace('_', ' ')}", refund.status)
@@ -174,7 +154,8 @@ class GoCardless(Connector):
         kind, name = (
             ("payments", checkout.payment_id) if checkout.payment_id else ("billing_requests", checkout.session)
         )
-        answer = await self._post(f"/{kind}/{quote(name, safe='')}/actions/cancel", {"data": {}})
+        action: requests.Action = {"data": {}}
+        answer = await self._post(f"/{kind}/{quote(name, safe='')}/actions/cancel", action)
         if answer.status >= 400:
             raise refusal(answer)
 
@@ -214,7 +195,7 @@ class GoCardless(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _create(self, kind: str, wanted: Mapping[str, Any], key: str) -> Answer:
+    async def _create(self, kind: requests.Created, wanted: requests.NewResource, key: str) -> Answer:
         """Create a resource once per key: a repeat is answered by what the first one made. Raises Refused."""
         answer = await self._post(f"/{kind}", {kind: wanted}, {"Idempotency-Key": key})
         if answer.status < 400:
@@ -232,36 +213,20 @@ class GoCardless(Connector):
             raise refusal(answer)
         return answer
 
-    async def _post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        return await self._send("POST", path, json=body, headers=headers)
+    async def _post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Answer:
+        return await self._send("POST", path, body, headers)
 
     async def _send(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: Any = None
+        self, method: str, path: str, body: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         sent = {**self._headers(), **(headers or {})}
-        answer = await self.http.send(method, self.url(path), headers=sent, json=json)
+        answer = await self.http.send(method, self.url(path), headers=sent, json=body)
         if 200 <= answer.status < 300 or 400 <= answer.status < 500:
             return answer
         raise Unclear(f"answer {answer.status}")
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.credentials['access_token']}", "GoCardless-Version": "2015-07-06"}
-
-
-def _flow(order: OrderToPay, billing_request: str) -> dict[str, Any]:
-    """The hosted flow, filled with what we know of the payer; he can correct all of it but the currency."""
-    who, where = order.customer, order.billing
-    known = {
-        "given_name": who.first_name, "family_name": who.last_name, "email": who.email, "address_line1": where.street,
-        "address_line2": where.street2, "city": where.city, "postal_code": where.postal_code,
-        "region": where.region or where.state, "country_code": where.country,
-    }  # fmt: skip
-    flow: dict[str, Any] = {
-        "redirect_uri": order.return_to("success"), "exit_uri": order.return_to("cancel"), "lock_currency": True,
-        "prefilled_customer": {name: text for name, text in known.items() if text},
-        "links": {"billing_request": billing_request},
-    }  # fmt: skip
-    return {**flow, "language": order.language} if order.language in _LANGUAGES else flow
 
 
 def _asked(request: BillingRequest, answer: Answer) -> Report:
