@@ -18,7 +18,6 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
     Approved,
     Ask,
@@ -45,7 +44,7 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
-from paymux.connectors.grab import signature
+from paymux.connectors.grab import requests, signature
 from paymux.connectors.grab.answers import Granted, Opened, Told, Transaction, refusal
 from paymux.connectors.reading import decided, raw, read
 from paymux.connectors.signing import same
@@ -68,17 +67,12 @@ class Grab(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a charge. Its id can be used once, so a lost one is opened afresh."""
-        body: dict[str, Any] = {
-            "partnerGroupTxID": order.reference, "partnerTxID": _id(key), "amount": amounts.minor(order.total),
-            "currency": order.total.currency, "merchantID": self.credentials["merchant_id"],
-            "description": f"Order {order.reference}",
-        }  # fmt: skip
-        if self.credentials.get("brand_name"):
-            body["metaInfo"] = {"brandName": self.credentials["brand_name"]}
+        merchant, brand = self.credentials["merchant_id"], self.credentials.get("brand_name", "")
+        body = requests.charge_of(order, key, merchant, brand)
         opened = read(Opened, await self._signed("POST", f"{_CHARGE}/charge/init", body))
         url, state = order.registered_return
         code_verifier = signature.verifier(self.credentials["client_secret"], opened.session)
-        asked = {
+        asked: requests.SignIn = {
             "acr_values": f"consent_ctx:countryCode={self.code.countries[0]},currency={order.total.currency}",
             "client_id": self.credentials["client_id"], "code_challenge": signature.challenge(code_verifier),
             "code_challenge_method": "S256", "nonce": uuid.uuid4().hex, "redirect_uri": url,
@@ -114,7 +108,7 @@ class Grab(Connector):
             return Approved(session=session, raw=told)
         if not seen.code:
             return Pending(session=session, raw=told, reason="authorised, and no code yet", completed=True)
-        grant = {
+        grant: requests.CodeGrant = {
             "grant_type": "authorization_code", "code": seen.code, "redirect_uri": checkout.state["redirect_uri"],
             "client_id": self.credentials["client_id"], "client_secret": self.credentials["client_secret"],
             "code_verifier": signature.verifier(self.credentials["client_secret"], checkout.session),
@@ -187,8 +181,9 @@ class Grab(Connector):
         token = self._token(checkout)
         if token is None:
             return Pending(reason="there is no access token yet", completed=True)
+        body: requests.Completion = {"partnerTxID": checkout.session}
         try:
-            answer = await self._bearer("POST", f"{_CHARGE}/charge/complete", token, {"partnerTxID": checkout.session})
+            answer = await self._bearer("POST", f"{_CHARGE}/charge/complete", token, body)
         except Refused as no:
             # It may be refused because it is complete: the charge itself tells.
             report = await self.fetch(checkout)
@@ -203,11 +198,7 @@ class Grab(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all, under an id of its own, which is our key."""
-        body = {
-            "partnerGroupTxID": checkout.reference, "partnerTxID": _id(move.key), "amount": amounts.minor(move.amount),
-            "currency": move.amount.currency, "merchantID": self.credentials["merchant_id"],
-            "originTxID": checkout.payment, "description": (move.description or f"Refund {move.reference}")[:255],
-        }  # fmt: skip
+        body = requests.refund_of(checkout, move, self.credentials["merchant_id"])
         answer = await self._bearer("POST", f"{_CHARGE}/refund", self._kept(checkout), body)
         seen = read(Transaction, answer)
         if seen.status == "failed":
@@ -220,7 +211,7 @@ class Grab(Connector):
         self, checkout: Checkout, kind: MoveKind, key: str, provider_id: str | None
     ) -> ProviderMove | None:
         """Ask for one refund by its id. Its amount is not told, and not needed: the id is that of one request."""
-        path = f"{_CHARGE}/refund/{_id(key)}/status?{urlencode({'currency': checkout.total.currency})}"
+        path = f"{_CHARGE}/refund/{requests.identifier(key)}/status?{urlencode({'currency': checkout.total.currency})}"
         try:
             seen = read(Transaction, await self._bearer("GET", path, self._kept(checkout)))
         except NotThere:
@@ -244,14 +235,14 @@ class Grab(Connector):
             raise Refused("the payment's access token is gone: was the client secret changed?", "no_access_token")
         return token
 
-    async def _signed(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _signed(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """A request under the partner's signature. Raises Refused for 4xx."""
         content, date = b"" if body is None else to_json(body).encode(), _date()
         signed = signature.of_request(self.credentials["partner_secret"], method, _JSON, date, path, content)
         headers = {"Authorization": f"{self.credentials['partner_id']}:{signed}", "Date": date}
         return await self._send(method, path, headers, content)
 
-    async def _bearer(self, method: str, path: str, token: str, body: Any = None) -> Answer:
+    async def _bearer(self, method: str, path: str, token: str, body: Mapping[str, object] | None = None) -> Answer:
         """A request with a charge's own access token. Raises Refused for 4xx."""
         now = int(Clock.real().timestamp())
         headers = {
@@ -273,11 +264,6 @@ class Grab(Connector):
 
 def _date() -> str:
     return format_datetime(Clock.real(), usegmt=True)
-
-
-def _id(key: str) -> str:
-    """Our key as one of Grab's ids, which have 32 characters at most."""
-    return key.replace("-", "")
 
 
 def _key(identifier: str) -> str | None:
