@@ -12,13 +12,11 @@ Amounts are decimal strings in major units. Sources: see provider.toml.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.amounts import Line, lines, text
+from paymux.connectors.amounts import text
 from paymux.connectors.contract import (
     Ask,
     Checkout,
@@ -39,6 +37,7 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.reading import decided, raw, read
 from paymux.connectors.signing import same
+from paymux.connectors.tabby import requests
 from paymux.connectors.tabby.answers import (
     Entry,
     Payment,
@@ -52,10 +51,6 @@ from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
 
 _CHECKOUT, _PAYMENTS, _WEBHOOKS = "/api/v2/checkout", "/api/v2/payments", "/api/v1/webhooks"
-_MAX_TEXT = 255
-_CATEGORY = "Other"
-# Tabby takes a phone number as digits, with or without the plus and the country.
-_SEPARATORS = re.compile(r"[^\d+]")
 _REJECTED_AT_CREATE = {
     "order_amount_too_high": "the purchase is above the shopper's current spending limit with Tabby",
     "order_amount_too_low": "the purchase is below the least amount that Tabby takes",
@@ -70,7 +65,7 @@ class Tabby(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a session. Create has no idempotency key at Tabby; an unused session just expires."""
-        answer = await self._send("POST", _CHECKOUT, _session(order, self.credentials["merchant_code"]))
+        answer = await self._send("POST", _CHECKOUT, requests.session(order, self.credentials["merchant_code"]))
         session = read(Session, _accepted(answer))
         if session.rejection:
             reason = _REJECTED_AT_CREATE.get(session.rejection, "Tabby rejected the order")
@@ -115,7 +110,7 @@ class Tabby(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all; all that is left closes the payment."""
-        body = {"amount": text(move.amount), "reference_id": move.key}
+        body: requests.Capture = {"amount": text(move.amount), "reference_id": move.key}
         answer = _accepted(await self._send("POST", f"{_payment(checkout)}/captures", body))
         return _moved(read(Payment, answer).captures, move, answer)
 
@@ -129,9 +124,9 @@ class Tabby(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money of a closed payment; refused while a part of it is still open, or disputed."""
-        body = {"amount": text(move.amount), "reference_id": move.key}
+        body: requests.Refund = {"amount": text(move.amount), "reference_id": move.key}
         if move.description:
-            body["reason"] = move.description[:_MAX_TEXT]
+            body["reason"] = move.description[: requests.MAX_TEXT]
         answer = _accepted(await self._send("POST", f"{_payment(checkout)}/refunds", body))
         return _moved(read(Payment, answer).refunds, move, answer)
 
@@ -139,13 +134,17 @@ class Tabby(Connector):
 
     async def set_up_events(self, url: str) -> None:
         """Register our URL with our header for this merchant code; one that has another header is corrected."""
-        header = {"title": self.credentials["webhook_header"], "value": self.credentials["webhook_secret"]}
+        header: requests.WebhookHeader = {
+            "title": self.credentials["webhook_header"],
+            "value": self.credentials["webhook_secret"],
+        }
         ours = [hook for hook in await self._webhooks() if hook.url == url]
         if not ours:
-            read(Webhook, _accepted(await self._send("POST", _WEBHOOKS, {"url": url, "header": header}, admin=True)))
+            new: requests.WebhookRegistration = {"url": url, "header": header}
+            read(Webhook, _accepted(await self._send("POST", _WEBHOOKS, new, admin=True)))
         for hook in ours:
             if hook.header is None or hook.header.model_dump() != header:
-                body = {"id": hook.id, "url": url, "header": header}
+                body: requests.WebhookUpdate = {"id": hook.id, "url": url, "header": header}
                 _accepted(await self._send("PUT", f"{_WEBHOOKS}/{quote(hook.id, safe='')}", body, admin=True))
 
     async def check(self) -> str:
@@ -156,70 +155,17 @@ class Tabby(Connector):
     async def _webhooks(self) -> list[Webhook]:
         return read_webhooks(_accepted(await self._send("GET", _WEBHOOKS, admin=True)))
 
-    async def _send(self, method: str, path: str, body: Any = None, *, admin: bool = False) -> Answer:
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, admin: bool = False
+    ) -> Answer:
         headers = {"Authorization": f"Bearer {self.credentials['secret_key']}"}
         if admin:
             headers["X-Merchant-Code"] = self.credentials["merchant_code"]
         return await self.http.send(method, self.url(path), headers=headers, json=body)
 
 
-# -- what is sent -----------------------------------------------------------------------------
-
-
 def _payment(checkout: Checkout) -> str:
     return f"{_PAYMENTS}/{quote(checkout.payment, safe='')}"
-
-
-def _session(order: OrderToPay, merchant_code: str) -> dict[str, Any]:
-    extra, currency = order.additional_data, order.total.currency
-    category = str(extra.get("category") or _CATEGORY)[:_MAX_TEXT]
-    # The delivery address counts; a pick-up has none, and Tabby demands one all the same.
-    places = [place for place in (order.delivery, order.billing) if place and place.city and place.street]
-    place = places[0] if places else order.billing
-    payment = {
-        "amount": text(order.total),
-        "currency": currency,
-        "buyer": {
-            "name": f"{order.customer.first_name} {order.customer.last_name}".strip()[:_MAX_TEXT],
-            "email": order.customer.email,
-            "phone": _SEPARATORS.sub("", order.customer.phone or order.billing.phone),
-        },
-        "shipping_address": {
-            "city": place.city[:_MAX_TEXT],
-            "address": ", ".join(part for part in (place.street, place.street2) if part)[:_MAX_TEXT],
-            "zip": place.postal_code[:_MAX_TEXT],
-        },
-        "order": {
-            "reference_id": order.reference,
-            "updated_at": _moment(order.created_at),
-            "tax_amount": text(Money(order.tax, currency)),
-            "shipping_amount": text(Money(order.shipping, currency)),
-            "discount_amount": text(Money(order.discount, currency)),
-            "items": [_item(line, category) for line in lines(order)],
-        },
-        # Whom the merchant says nothing of is a new customer.
-        "buyer_history": {
-            "registered_since": str(extra.get("registeredSince") or _moment(order.created_at)),
-            "loyalty_level": extra.get("loyaltyLevel") or 0,
-        },
-        "order_history": extra.get("orderHistory") or [],
-    }
-    return {
-        "payment": payment,
-        "lang": "ar" if order.language == "ar" else "en",
-        "merchant_code": merchant_code,
-        "merchant_urls": {way: order.return_to(way) for way in ("success", "cancel", "failure")},
-    }
-
-
-def _item(line: Line, category: str) -> dict[str, Any]:
-    item = {"title": line.name[:_MAX_TEXT], "quantity": line.quantity, "unit_price": text(line.unit),
-            "category": category}  # fmt: skip
-    return {**item, "reference_id": line.sku[:_MAX_TEXT]} if line.sku else item
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # -- what is read -----------------------------------------------------------------------------
