@@ -13,12 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Approved,
     Ask,
     Broken,
@@ -39,6 +36,7 @@ from paymux.connectors.contract import (
     Redirect,
     Report,
 )
+from paymux.connectors.laybuy import requests
 from paymux.connectors.laybuy.answers import (
     Confirmed,
     Opened,
@@ -51,7 +49,7 @@ from paymux.connectors.laybuy.answers import (
 )
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import decided, raw, read
-from paymux.money import Money, exact
+from paymux.money import Money
 from paymux.platform.http import Answer
 
 # Every documented word of the status; any other is asked about again. COMPLETED is read from the order itself.
@@ -60,7 +58,6 @@ _STANDING: dict[str, type[Report]] = {
     "EXPIRED": Expired, "ERROR": Broken,
 }  # fmt: skip
 _OVER = (Cancelled, Declined, Expired, Broken)
-_COUNTRIES = {"NZ": "New Zealand", "AU": "Australia", "GB": "United Kingdom"}
 _NOBODY = "paymux-credentials-check"
 
 
@@ -71,7 +68,7 @@ class Laybuy(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open an order. There is no key for it: the token that was not answered is never confirmed."""
-        opened = read(Opened, await self._made("POST", "/order/create", _order(order)))
+        opened = read(Opened, await self._made("POST", "/order/create", requests.new_order(order)))
         return Redirect(url=opened.payment_url, session=opened.token)
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
@@ -100,8 +97,8 @@ class Laybuy(Connector):
 
     async def confirm(self, checkout: Checkout, key: str) -> Report:
         """Confirm the shopper's token. An error had no effect: where it leaves the order is looked up."""
-        body = {
-            "token": checkout.session, "amount": _number(checkout.total), "currency": checkout.total.currency,
+        body: requests.Confirmation = {
+            "token": checkout.session, "amount": requests.number(checkout.total), "currency": checkout.total.currency,
         }  # fmt: skip
         said, answer = await self._said("POST", "/order/confirm", body)
         if not said.refused:
@@ -118,9 +115,9 @@ class Laybuy(Connector):
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. The same refundReference gets the first answer again."""
         order = checkout.payment
-        body: dict[str, Any] = {"orderId": int(order) if order.isdecimal() else order}
-        body |= {
-            "amount": _number(move.amount),
+        body: requests.Refund = {
+            "orderId": int(order) if order.isdecimal() else order,
+            "amount": requests.number(move.amount),
             "refundReference": move.key,
             "note": move.description or move.reference,
         }
@@ -129,12 +126,12 @@ class Laybuy(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _said(self, method: str, path: str, body: Any = None) -> tuple[Result, Answer]:
+    async def _said(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[Result, Answer]:
         who = basic(self.credentials["merchant_id"], self.credentials["api_key"])
         answer = await self.http.send(method, self.url(path), headers={"Authorization": who}, json=body)
         return result_of(decided(answer)), answer
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         said, answer = await self._said(method, path, body)
         if said.refused:
             raise refusal(said)
@@ -190,46 +187,3 @@ def _paid(order: Order, answer: Answer) -> Paid:
         total=Money(order.amount, order.currency), captured=order.amount,
         refunded=sum((refund.amount for refund in order.refunds), Decimal(0)), moves=moves, raw=raw(answer),
     )  # fmt: skip
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    lines = [
-        {"id": line.sku or line.name, "description": line.name or "Item", "quantity": line.quantity,
-         "price": _number(line.unit)}
-        for line in amounts.lines_that_sum_up(order)
-    ]  # fmt: skip
-    tax = {"tax": _number(Money(order.tax, order.total.currency))} if order.tax else {}
-    return {
-        "amount": _number(order.total),
-        "currency": order.total.currency,
-        **tax,
-        "returnUrl": order.return_url,
-        "merchantReference": order.reference,
-        "customer": {
-            "firstName": order.customer.first_name,
-            "lastName": order.customer.last_name,
-            "email": order.customer.email,
-            "phone": order.customer.phone,
-        },
-        "billingAddress": _address(order.billing, order.country),
-        "shippingAddress": _address(order.delivery or order.billing, order.country),
-        "items": lines,
-    }
-
-
-def _address(address: Address, country: str) -> dict[str, str]:
-    where = address.country or country
-    said = {
-        "name": f"{address.first_name} {address.last_name}".strip(), "address1": address.street,
-        "address2": address.street2, "city": address.city, "postcode": address.postal_code,
-        "country": _COUNTRIES.get(where, where), "phone": address.phone,
-    }  # fmt: skip
-    return {name: value for name, value in said.items() if value}
-
-
-def _number(money: Money) -> Decimal:
-    """An amount as a JSON number. Raises Refused when its currency can't hold it."""
-    return exact(Decimal(amounts.text(money)))
