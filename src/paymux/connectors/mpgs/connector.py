@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
     Ask,
     Checkout,
@@ -45,6 +43,7 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
+from paymux.connectors.mpgs import requests
 from paymux.connectors.mpgs.answers import FAILURE, PENDING, SUCCESS, Opened, Order, Told, Transaction, refusal
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import decided, raw, read
@@ -66,7 +65,6 @@ _MOVES = {
     "VOID_PAYMENT": MoveKind.REFUND,
 }
 _RESULTS = {SUCCESS: MoveStatus.DONE, FAILURE: MoveStatus.FAILED}
-_LONGEST_NAME, _LONGEST_REFERENCE, _LONGEST_DESCRIPTION = 39, 40, 127
 
 
 class Mpgs(Connector):
@@ -76,41 +74,14 @@ class Mpgs(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Make a payment link. A repeat makes another one for the same order."""
-        answer = await self._send("POST", "/session", self._link(order))
+        merchant: requests.Merchant = {
+            "name": self.credentials["merchant_name"], "url": self.credentials["merchant_url"],
+        }  # fmt: skip
+        answer = await self._send("POST", "/session", requests.checkout(order, merchant))
         opened = read(Opened, answer)
         if opened.result != SUCCESS:
             raise Unclear(f"the gateway made no link: {opened.result[:64]}")
         return Redirect(url=opened.payment_link.url, session=order.id, expires_at=order.expires_at)
-
-    def _link(self, order: OrderToPay) -> dict[str, Any]:
-        items = ", ".join(f"{item.name} ({item.quantity})" for item in order.items)
-        who = {
-            "email": order.customer.email, "firstName": order.customer.first_name[:50],
-            "lastName": order.customer.last_name[:50],
-        }  # fmt: skip
-        return {
-            "apiOperation": "INITIATE_CHECKOUT",
-            "checkoutMode": "PAYMENT_LINK",
-            "paymentLink": {"expiryDateTime": order.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")},
-            "interaction": {
-                "operation": "PURCHASE" if order.auto_capture else "AUTHORIZE",
-                "returnUrl": order.return_to("success"),
-                "cancelUrl": order.return_to("cancel"),
-                "merchant": {
-                    "name": self.credentials["merchant_name"][:_LONGEST_NAME],
-                    "url": self.credentials["merchant_url"],
-                },
-            },
-            "order": {
-                "id": order.id,
-                "reference": order.reference,
-                "amount": amounts.text(order.total),
-                "currency": order.total.currency,
-                "description": items[:_LONGEST_DESCRIPTION] or f"Order {order.reference}",
-                "notificationUrl": order.events_url,
-            },
-            "customer": {name: value for name, value in who.items() if value},
-        }
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -146,35 +117,29 @@ class Mpgs(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture the authorisation."""
-        return await self._transact("CAPTURE", checkout, move)
+        return await self._transact(checkout, move.key, requests.movement("CAPTURE", move))
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Void the authorisation."""
-        return await self._transact("VOID", checkout, move)
+        return await self._transact(checkout, move.key, requests.void(checkout.payment, move))
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all."""
-        return await self._transact("REFUND", checkout, move)
+        return await self._transact(checkout, move.key, requests.movement("REFUND", move))
 
-    async def _transact(self, operation: str, checkout: Checkout, move: Move) -> MoveResult:
+    async def _transact(self, checkout: Checkout, key: str, body: requests.Movement | requests.Void) -> MoveResult:
         """Make a transaction under the move's key. Raises Refused for one that failed."""
-        transaction: dict[str, str] = {"reference": move.reference[:_LONGEST_REFERENCE]}
-        if operation == "VOID":
-            transaction |= {"targetTransactionId": checkout.payment}
-        else:
-            transaction |= {"amount": amounts.text(move.amount), "currency": move.amount.currency}
-        path = f"{_order(checkout)}/transaction/{quote(move.key, safe='')}"
-        answer = await self._send("PUT", path, {"apiOperation": operation, "transaction": transaction})
+        answer = await self._send("PUT", f"{_order(checkout)}/transaction/{quote(key, safe='')}", body)
         said = read(Transaction, answer)
-        if said.transaction.id != move.key:
+        if said.transaction.id != key:
             raise Unclear("the answer is about another transaction")
         if said.result == FAILURE:
             raise Refused(f"the gateway says {said.why}", said.why)
         if said.result == PENDING:
-            return Underway(provider_id=move.key, raw=raw(answer))
+            return Underway(provider_id=key, raw=raw(answer))
         if said.result != SUCCESS:
             raise Unclear(f"the gateway says {said.result[:64]}")
-        return Moved(provider_id=move.key, raw=raw(answer))
+        return Moved(provider_id=key, raw=raw(answer))
 
     # -- the rest -----------------------------------------------------------------------------
 
@@ -183,7 +148,7 @@ class Mpgs(Connector):
         await self._send("POST", "/paymentOptionsInquiry", {})
         return f"the gateway accepted the password of {self.credentials['merchant_id']}"
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Send, and return a 2xx answer. Raises Refused for a 4xx."""
         merchant = self.credentials["merchant_id"]
         headers = {"Authorization": basic(f"merchant.{merchant}", self.credentials["api_password"])}
