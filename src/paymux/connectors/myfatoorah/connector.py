@@ -11,12 +11,9 @@ Sources: see provider.toml.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from paymux.connectors import amounts
 from paymux.connectors.contract import (
@@ -40,13 +37,13 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
+from paymux.connectors.myfatoorah import requests
 from paymux.connectors.myfatoorah.answers import Invoice, InvoiceStatus, Methods, Refund, Refunds, Transaction, content
 from paymux.connectors.reading import raw
 from paymux.connectors.signing import hmac_base64, same
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, Unclear
 
-_KUWAIT = ZoneInfo("Asia/Kuwait")
 _PAID_TWICE = "DuplicatePayment"
 _PAID = frozenset({"Paid", _PAID_TWICE})
 _PAYMENT_SUCCEEDED = "Succss"  # so spelt by MyFatoorah
@@ -60,7 +57,6 @@ _SIGNED = {
     _REFUND: ("Refund.Id", "Refund.Status", "Amount.ValueInBaseCurrency", "ReferencedInvoice.Id"),
 }  # fmt: skip
 _ABOUT = {_PAYMENT: "Invoice.Id", _REFUND: "ReferencedInvoice.Id"}
-_KUWAITI_PHONE = re.compile(r"(?:\+|00)?965(\d{8})", re.ASCII)
 
 
 class MyFatoorah(Connector):
@@ -70,7 +66,7 @@ class MyFatoorah(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Make an invoice. A repeat makes another one, and the first one is never handed out."""
-        invoice = content(Invoice, await self._post("/v2/SendPayment", _invoice(order)))
+        invoice = content(Invoice, await self._post("/v2/SendPayment", requests.invoice(order)))
         return Redirect(url=invoice.invoice_url, session=invoice.invoice_id, expires_at=order.expires_at)
 
     # -- reading ------------------------------------------------------------------------------
@@ -82,7 +78,7 @@ class MyFatoorah(Connector):
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The invoice, and once it is paid its refunds."""
-        answer = await self._post("/v2/GetPaymentStatus", {"Key": checkout.session, "KeyType": "InvoiceId"})
+        answer = await self._post("/v2/GetPaymentStatus", requests.invoice_key(checkout))
         invoice = content(InvoiceStatus, answer)
         said: dict[str, Any] = {
             "session": invoice.invoice_id, "reference": invoice.customer_reference, "raw": raw(answer),
@@ -103,7 +99,7 @@ class MyFatoorah(Connector):
     async def _refunds(self, checkout: Checkout) -> tuple[ProviderMove, ...] | None:
         """The invoice's refunds; None where MyFatoorah does not tell them, which must not hide that it is paid."""
         try:
-            answer = await self._post("/v2/GetRefundStatus", {"Key": checkout.session, "KeyType": "InvoiceId"})
+            answer = await self._post("/v2/GetRefundStatus", requests.invoice_key(checkout))
             return tuple(one.move for one in content(Refunds, answer).refund_status_result)
         except (Refused, Unclear):
             return None
@@ -137,7 +133,7 @@ class MyFatoorah(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Ask for a refund of a part or all; the finance team executes it. All fees stay with the merchant."""
-        body = {
+        body: requests.Refund = {
             "Key": checkout.payment,
             "KeyType": "InvoiceId" if checkout.payment == checkout.session else "PaymentId",
             "RefundChargeOnCustomer": False,
@@ -155,50 +151,15 @@ class MyFatoorah(Connector):
     async def check(self) -> str:
         """Read the account's ways to pay."""
         currency = self.code.currencies[0]
-        answer = await self._post("/v2/InitiatePayment", {"InvoiceAmount": 1, "CurrencyIso": currency})
+        body: requests.MethodsInquiry = {"InvoiceAmount": 1, "CurrencyIso": currency}
+        answer = await self._post("/v2/InitiatePayment", body)
         methods = content(Methods, answer).payment_methods
         named = ", ".join(method.payment_method_en for method in methods if method.payment_method_en)
         return f"read the account's ways to pay in {currency}: {named or 'none'}"
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def _post(self, path: str, body: Mapping[str, object]) -> Answer:
         headers = {"Authorization": f"Bearer {self.credentials['api_token']}"}
         return await self.http.send("POST", self.url(path), headers=headers, json=body)
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _invoice(order: OrderToPay) -> dict[str, Any]:
-    who = order.customer
-    name = f"{who.first_name or order.billing.first_name} {who.last_name or order.billing.last_name}"
-    invoice: dict[str, Any] = {
-        "NotificationOption": "LNK",
-        "InvoiceValue": Decimal(amounts.text(order.total)),
-        "DisplayCurrencyIso": order.total.currency,
-        "CustomerName": re.sub(r"[\W_]+", " ", name).strip() or "Customer",
-        "CustomerReference": order.reference,
-        "CallBackUrl": order.return_to("success"),
-        "ErrorUrl": order.return_to("failure"),
-        "Language": "ar" if order.language == "ar" else "en",
-        "ExpiryDate": _in_kuwait(order.expires_at),
-    }
-    if who.email:
-        invoice["CustomerEmail"] = who.email
-    # A number of another form is left out: MyFatoorah would refuse the whole invoice for it.
-    phone = _KUWAITI_PHONE.fullmatch(re.sub(r"[\s()-]", "", who.phone))
-    if phone:
-        invoice |= {"MobileCountryCode": "965", "CustomerMobile": phone[1]}
-    # Lines have to sum up to the invoice, and no source shows one below zero.
-    if not order.discount:
-        invoice["InvoiceItems"] = [
-            {"ItemName": line.name, "Quantity": line.quantity, "UnitPrice": Decimal(amounts.text(line.unit))}
-            for line in amounts.lines_that_sum_up(order)
-        ]
-    return invoice
-
-
-def _in_kuwait(moment: datetime) -> str:
-    return moment.astimezone(_KUWAIT).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 # -- what is read -----------------------------------------------------------------------------
