@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Approved,
     Ask,
     Cancelled,
@@ -34,6 +33,7 @@ from paymux.connectors.contract import (
     Refused,
     Report,
 )
+from paymux.connectors.openpay import requests
 from paymux.connectors.openpay.answers import Captured, Gone, Limits, Opened, Order, Refunded, refusal
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import decided, raw, read
@@ -54,7 +54,7 @@ class Openpay(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open an order. There is no key for it: of one that was not answered nobody has the form."""
-        opened = read(Opened, await self._made("POST", "", _order(order)))
+        opened = read(Opened, await self._made("POST", "", requests.new_order(order)))
         return Redirect(url=opened.url, session=opened.order_id, form=opened.form)
 
     # -- reading ------------------------------------------------------------------------------
@@ -112,10 +112,9 @@ class Openpay(Connector):
 
     async def _captured(self, checkout: Checkout) -> Report:
         """Capture. A no to it may be due to an earlier capture, so the order has the last word."""
+        body: requests.Capture = {"retailerOrderNo": checkout.reference}
         try:
-            answer = await self._made(
-                "POST", _path(checkout, "capturepayment"), {"retailerOrderNo": checkout.reference}
-            )
+            answer = await self._made("POST", _path(checkout, "capturepayment"), body)
         except Refused:
             found = await self.fetch(checkout)
             if isinstance(found, Paid):
@@ -135,16 +134,16 @@ class Openpay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part, by which the price is reduced, or all that is left. Openpay gives it no id."""
-        part = {"fullRefund": False, "reducePriceBy": amounts.minor(move.amount)}
-        body = {"fullRefund": True} if move.whole else part
-        answer = await self._made("POST", _path(checkout, "refund"), body)
+        part: requests.PartRefund = {"fullRefund": False, "reducePriceBy": amounts.minor(move.amount)}
+        whole: requests.WholeRefund = {"fullRefund": True}
+        answer = await self._made("POST", _path(checkout, "refund"), whole if move.whole else part)
         if read(Refunded, answer).order_id != checkout.payment:
             raise Unclear("the refund is of another order")
         return Moved(provider_id=f"{checkout.payment}/refund/{move.key}", raw=raw(answer))
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         who = basic(self.credentials["auth_user"], self.credentials["auth_token"])
         url = self.url(f"/v1/merchant/orders{path}")
         answer = decided(await self.http.send(method, url, headers={"Authorization": who}, json=body))
@@ -158,51 +157,3 @@ class Openpay(Connector):
 
 def _path(checkout: Checkout, verb: str = "") -> str:
     return f"/{quote(checkout.payment, safe='')}" + (f"/{verb}" if verb else "")
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    """The return's status tells how he comes back, so that all three addresses are the same."""
-    return {
-        "customerJourney": {
-            "origin": "Online",
-            "online": {
-                "callbackUrl": order.return_url,
-                "cancelUrl": order.return_url,
-                "failUrl": order.return_url,
-                "planCreationType": "Pending",
-                "customerDetails": _customer(order),
-            },
-        },
-        "goodsDescription": f"Order {order.reference}",
-        "purchasePrice": amounts.minor(order.total),
-        "retailerOrderNo": order.reference,
-        "cart": [
-            {"itemName": line.name or "Item", "itemCode": line.sku or line.name or "Item", "itemQty": str(line.quantity),
-             "itemRetailUnitPrice": amounts.minor(line.unit), "itemRetailCharge": amounts.minor(line.total)}
-            for line in amounts.lines(order)
-        ],
-    }  # fmt: skip
-
-
-def _customer(order: OrderToPay) -> dict[str, Any]:
-    phone = order.customer.phone or order.billing.phone
-    return {
-        "firstName": order.customer.first_name,
-        "familyName": order.customer.last_name,
-        "email": order.customer.email,
-        **({"phoneNumber": phone} if phone else {}),
-        "residentialAddress": _address(order.billing),
-        "deliveryAddress": _address(order.delivery or order.billing),
-    }
-
-
-def _address(address: Address) -> dict[str, str]:
-    """All but the second line is required."""
-    said = {
-        "line1": address.street, "line2": address.street2, "suburb": address.city,
-        "state": address.state or address.region or address.city, "postCode": address.postal_code,
-    }  # fmt: skip
-    return {name: value for name, value in said.items() if value or name != "line2"}
