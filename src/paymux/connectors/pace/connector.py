@@ -9,13 +9,10 @@ a line an integer in minor ones. Sources: see provider.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -27,11 +24,11 @@ from paymux.connectors.contract import (
     OrderToPay,
     Paid,
     Pending,
-    Person,
     Redirect,
     Refused,
     Report,
 )
+from paymux.connectors.pace import requests
 from paymux.connectors.pace.answers import Event, Opened, Plans, Transaction, refusal
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import decided, raw, read
@@ -46,7 +43,7 @@ class Pace(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a transaction, which moves no money. One reference may have several."""
-        opened = read(Opened, await self._send("POST", "/v1/checkouts", _transaction(order)))
+        opened = read(Opened, await self._send("POST", "/v1/checkouts", requests.new_transaction(order)))
         if not opened.payment_link.startswith(("https://", "http://")):
             raise Unclear("the transaction has no page to send the shopper to")
         return Redirect(url=opened.payment_link, session=opened.transaction_id, expires_at=opened.expires_at)
@@ -90,7 +87,7 @@ class Pace(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Send; return an answer that is no error. Raises Refused for an error, Unclear for what is neither."""
         headers = {"Authorization": basic(self.credentials["client_id"], self.credentials["client_secret"])}
         answer = decided(await self.http.send(method, self.url(path), headers=headers, json=body))
@@ -102,38 +99,6 @@ class Pace(Connector):
 
 def _path(checkout: Checkout) -> str:
     return f"/v1/checkouts/{quote(checkout.session, safe='')}"
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _transaction(order: OrderToPay) -> dict[str, Any]:
-    who = order.customer
-    return {
-        "items": [
-            {
-                "itemId": line.sku or line.name, "itemType": "simple", "name": line.name, "quantity": line.quantity,
-                "unitPrice": amounts.minor(line.unit), "brand": "", "tags": [], "imageUrl": "", "productUrl": "",
-            }
-            for line in amounts.lines(order)
-        ],
-        "currency": order.total.currency,
-        "amountFloat": Decimal(amounts.text(order.total)),
-        "referenceID": order.reference,
-        "webhookUrl": order.events_url,
-        "redirectUrls": {"success": order.return_to("success"), "failed": order.return_to("failure")},
-        "billingAddress": _address(order.billing, who),
-        "shippingAddress": _address(order.delivery or order.billing, who),
-    }  # fmt: skip
-
-
-def _address(address: Address, who: Person) -> dict[str, str]:
-    return {
-        "firstName": address.first_name or who.first_name, "lastName": address.last_name or who.last_name,
-        "email": address.email or who.email, "phone": address.phone or who.phone, "addr1": address.street,
-        "addr2": address.street2, "city": address.city, "state": address.state, "region": address.region,
-        "postalCode": address.postal_code, "countryIsoCode": address.country,
-    }  # fmt: skip
 
 
 # -- what is read -----------------------------------------------------------------------------
