@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 from urllib.parse import quote
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
@@ -137,7 +137,7 @@ class PartPay(Connector):
 
     # -- opening and reading ------------------------------------------------------------------
 
-    async def _open(self, body: Mapping[str, Any], **state: str) -> Redirect:
+    async def _open(self, body: OrderBasics, **state: str) -> Redirect:
         """Open an order. There is no key for it: one whose answer was lost is never paid, as nobody has its address."""
         answer = await self._made("POST", self.create_path, body)
         opened = read(Opened, answer)
@@ -192,19 +192,19 @@ class PartPay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all, under our key."""
-        body = {"requestId": move.key, "amount": number(move.amount), "merchantRefundReference": move.key}
+        body: Refund = {"requestId": move.key, "amount": number(move.amount), "merchantRefundReference": move.key}
         answer = await self._made("POST", _path(checkout.payment, "refund"), body)
         return Moved(provider_id=read(RefundMade, answer).refund_id or move.key, raw=raw(answer))
 
     async def _moved(self, checkout: Checkout, verb: str, move: Move) -> Moved:
         """Capture or void, whose answers no source describes but for their status."""
-        body = {"amount": number(move.amount), "merchantReference": move.key}
+        body: Movement = {"amount": number(move.amount), "merchantReference": move.key}
         answer = await self._made("POST", _path(checkout.payment, verb), body)
         return Moved(provider_id=f"{checkout.payment}/{verb}/{move.key}", raw=raw(answer) if answer.body else None)
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Send; return 2xx. Raises Unclear for 409 too: a first try of the same may still run."""
         answer = decided(await self._bearer.send(method, self.url(path), json=body))
         if answer.status == 409:
@@ -214,7 +214,7 @@ class PartPay(Connector):
         return answer
 
     async def _grant(self) -> Granted:
-        asked = {
+        asked: AccessGrant = {
             "client_id": self.credentials["client_id"], "client_secret": self.credentials["client_secret"],
             "audience": self._audience(), "grant_type": "client_credentials",
         }  # fmt: skip
@@ -245,7 +245,66 @@ def _refusal(answer: Answer) -> Refused:
 # -- what is sent -----------------------------------------------------------------------------
 
 
-def order_body(order: OrderToPay) -> dict[str, Any]:
+class Consumer(TypedDict):
+    """The shopper."""
+
+    phoneNumber: str
+    givenNames: str
+    surname: str
+    email: str
+
+
+class Merchant(TypedDict):
+    """Where the shopper comes back to."""
+
+    redirectConfirmUrl: str
+    redirectCancelUrl: str
+
+
+class OrderBasics(TypedDict):
+    """What every new order has: `amount` is a decimal string in major units, tax and shipping are numbers."""
+
+    amount: str
+    consumer: Consumer
+    merchant: Merchant
+    merchantReference: str
+    taxAmount: Decimal
+    shippingAmount: Decimal
+
+
+class Street(TypedDict):
+    """What every address has; how town and state are named differs."""
+
+    addressLine1: str
+    addressLine2: str
+    postcode: str
+
+
+class Refund(TypedDict):
+    """What gives a part or all back, in major units, under our key."""
+
+    requestId: str
+    amount: Decimal
+    merchantRefundReference: str
+
+
+class Movement(TypedDict):
+    """What captures or voids, in major units."""
+
+    amount: Decimal
+    merchantReference: str
+
+
+class AccessGrant(TypedDict):
+    """What an access token is asked for with."""
+
+    client_id: str
+    client_secret: str
+    audience: str
+    grant_type: Literal["client_credentials"]
+
+
+def order_basics(order: OrderToPay) -> OrderBasics:
     """What every order says: amounts, shopper, our reference, where he comes back to. Addresses and items differ."""
     currency = order.total.currency
     return {
@@ -266,7 +325,7 @@ def order_body(order: OrderToPay) -> dict[str, Any]:
     }
 
 
-def street(address: Address) -> dict[str, Any]:
+def street(address: Address) -> Street:
     """The lines that every provider's addresses have."""
     return {"addressLine1": address.street, "addressLine2": address.street2, "postcode": address.postal_code}
 

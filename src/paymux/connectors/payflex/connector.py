@@ -7,11 +7,9 @@ Quantities and prices are strings, towns are suburbs. Sources: see provider.toml
 
 from __future__ import annotations
 
-from typing import Any
-
-from paymux.connectors import amounts
 from paymux.connectors.contract import OrderToPay, Redirect
-from paymux.connectors.partpay import PartPay, order_body, street
+from paymux.connectors.partpay import PartPay
+from paymux.connectors.payflex.requests import new_order
 
 
 class Payflex(PartPay):
@@ -22,25 +20,4 @@ class Payflex(PartPay):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect:
         """Open an order."""
-        return await self._open(_order(order))
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    """The order. Its items are for information: they need not sum up, and a discount is only in the amount."""
-    shipping = order.delivery or order.billing
-    description = str(order.additional_data.get("description", "") or f"Order {order.reference}")
-    return {
-        **order_body(order),
-        "billing": {**street(order.billing), "suburb": order.billing.city},
-        "shipping": {**street(shipping), "suburb": shipping.city},
-        "description": description,
-        "items": [
-            {
-                "name": line.name or "Item",
-                "sku": line.sku,
-                "quantity": str(line.quantity),
-                "price": amounts.text(line.unit),
-            }
-            for line in amounts.lines(order)
-        ],
-    }
+        return await self._open(new_order(order))

@@ -11,11 +11,10 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
-from paymux.connectors import amounts
-from paymux.connectors.contract import Address, Checkout, Move, MoveResult, OrderToPay, Redirect, Refused
-from paymux.connectors.partpay import PartPay, order_body, street
+from paymux.connectors.contract import Checkout, Move, MoveResult, OrderToPay, Redirect, Refused
+from paymux.connectors.partpay import PartPay
+from paymux.connectors.quadpay.requests import new_order
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
 
@@ -36,7 +35,7 @@ class QuadPay(PartPay):
             raise NotSent(f"while preparing: {fault}") from fault
         if not deferred and not order.auto_capture:
             raise Refused("this account takes the money at once: ask Zip to defer its captures", "not_deferred")
-        return await self._open(_order(order), **{_DEFERRED: "yes" if deferred else "no"})
+        return await self._open(new_order(order), **{_DEFERRED: "yes" if deferred else "no"})
 
     def _captured(self, checkout: Checkout, total: Money) -> Decimal | None:
         """All of it, unless the account defers: then only we know what we have captured."""
@@ -49,26 +48,3 @@ class QuadPay(PartPay):
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Set free what was authorised, whole."""
         return await self._moved(checkout, "void", move)
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    """The order. Tax and shipping have fields of their own, a discount is a line less than nothing."""
-    lines = amounts.lines(order)
-    items = [
-        {"name": line.name or "Item", "sku": line.sku, "quantity": line.quantity, "price": amounts.text(line.unit)}
-        for line in lines
-    ]
-    if order.discount:
-        price = amounts.text(Money(-order.discount, order.total.currency))
-        items.append({"name": "Discount", "sku": "", "quantity": 1, "price": price})
-    return {
-        **order_body(order),
-        "billing": _address(order.billing),
-        "shipping": _address(order.delivery or order.billing),
-        "description": str(order.additional_data.get("description", "") or f"Order {order.reference}"),
-        "items": items,
-    }
-
-
-def _address(address: Address) -> dict[str, Any]:
-    return {**street(address), "city": address.city, "state": address.state or address.region}
