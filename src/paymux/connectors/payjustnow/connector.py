@@ -19,9 +19,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from paymux.connectors.amounts import lines, minor
+from paymux.connectors.amounts import minor
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -41,6 +40,7 @@ from paymux.connectors.contract import (
     Refused,
     Report,
 )
+from paymux.connectors.payjustnow import requests
 from paymux.connectors.reading import decided, raw, read, read_or_empty
 from paymux.connectors.signing import hmac_base64, same
 from paymux.money import Money
@@ -97,7 +97,7 @@ class PayJustNow(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a checkout. What a second one with the same requestId is answered is not documented."""
-        opened = read(Opened, await self._made("create", {"requestId": key, "payjustnow": _order(order)}))
+        opened = read(Opened, await self._made("create", requests.new_checkout(order, key)))
         if not opened.payment_url.startswith(("https://", "http://")):
             raise Unclear("the checkout has no address to send the shopper to")
         until = opened.expires_at if opened.expires_at and opened.expires_at.tzinfo else None
@@ -111,7 +111,7 @@ class PayJustNow(Connector):
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The checkout by its token."""
-        answer = await self._made("getstatus", {"checkoutToken": checkout.session})
+        answer = await self._made("getstatus", _named(checkout.session))
         return _report(read(Standing, answer), raw(answer))
 
     def verify_event(self, event: Incoming) -> str | None:
@@ -129,7 +129,7 @@ class PayJustNow(Connector):
 
     async def check(self) -> str:
         """Ask for a checkout that nobody has: a wrong account or signing key is answered 401."""
-        answer = await self._answered("getstatus", {"checkoutToken": _NOBODY})
+        answer = await self._answered("getstatus", _named(_NOBODY))
         if answer.status in (401, 403):
             raise _refusal(answer)
         return "PayJustNow took the signature and answered a question about a checkout"
@@ -139,7 +139,7 @@ class PayJustNow(Connector):
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all, decided at once. A repeat with the same requestId gets the first answer."""
         asked = minor(move.amount)
-        body = {
+        body: requests.Refund = {
             "requestId": move.key, "checkoutToken": checkout.session, "merchantRefundReference": move.key,
             "refundAmountCents": asked, "refundDescription": move.description or f"Refund {move.reference}",
         }  # fmt: skip
@@ -152,7 +152,7 @@ class PayJustNow(Connector):
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
         """Close an unpaid checkout. One that is cancelled already refuses another cancel, and is looked at."""
-        answer = await self._answered("cancel", {"checkoutToken": checkout.session})
+        answer = await self._answered("cancel", _named(checkout.session))
         if answer.status < 400:
             word = read(Standing, answer).checkout_payment_status
             if word.upper() != _CANCELLED:
@@ -165,7 +165,7 @@ class PayJustNow(Connector):
     def _signature(self, body: str) -> str:
         return hmac_base64(self.credentials["signing_key"], _WHITE.sub("", body))
 
-    async def _answered(self, call: str, body: Mapping[str, Any]) -> Answer:
+    async def _answered(self, call: str, body: Mapping[str, object]) -> Answer:
         """Send, signed; return 2xx and clear 4xx."""
         text = to_json(body)
         headers = {
@@ -175,11 +175,15 @@ class PayJustNow(Connector):
         sent = text.encode()
         return decided(await self.http.send("POST", url, headers=headers, body=sent, content_type="application/json"))
 
-    async def _made(self, call: str, body: Mapping[str, Any]) -> Answer:
+    async def _made(self, call: str, body: Mapping[str, object]) -> Answer:
         answer = await self._answered(call, body)
         if answer.status >= 400:
             raise _refusal(answer)
         return answer
+
+
+def _named(token: str) -> requests.NamedCheckout:
+    return {"checkoutToken": token}
 
 
 def _refusal(answer: Answer) -> Refused:
@@ -187,41 +191,6 @@ def _refusal(answer: Answer) -> Refused:
     if answer.status == 401:
         reason = f"PayJustNow does not accept the Merchant Account ID with this signing key: {reason}"
     return (NotThere if answer.status == 404 else Refused)(reason, str(answer.status))
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    who = order.customer
-    body: dict[str, Any] = {
-        "merchantOrderReference": order.reference,
-        "orderAmountCents": minor(order.total),
-        "orderItems": [
-            {"name": line.name or "Item", "sku": line.sku or line.name or "Item", "quantity": line.quantity,
-             "priceCents": minor(line.unit)}
-            for line in lines(order)
-        ],
-        "customer": {
-            "firstName": who.first_name, "lastName": who.last_name, "email": who.email, "phoneNumber": who.phone,
-        },
-        "billingAddress": _address(order.billing),
-        "shippingAddress": _address(order.delivery or order.billing),
-        "confirmRedirectUrl": order.return_to("success"),
-        "cancelRedirectUrl": order.return_to("cancel"),
-    }  # fmt: skip
-    return {name: value for name, value in body.items() if value}
-
-
-def _address(address: Address) -> dict[str, str]:
-    """An address; empty where it has no street, and then not sent."""
-    if not address.street:
-        return {}
-    written = {
-        "addressLine1": address.street, "addressLine2": address.street2, "city": address.city,
-        "province": address.state or address.region, "postalCode": address.postal_code,
-    }  # fmt: skip
-    return {name: value for name, value in written.items() if value}
 
 
 # -- what is read -----------------------------------------------------------------------------
