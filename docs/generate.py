@@ -259,7 +259,13 @@ def _for_how_long(facts: ProviderFacts) -> str:
     if not hours:
         return ""
     told = ", ".join(f"{kind.replace('_', ' ')} for {kept:g} h" for kind, kept in hours.items())
-    return f" What can't be asked for is repeated only for a time, and then left to a person: {told}."
+    unsure = [kind for kind in hours if kind not in safe.replays]
+    no = (
+        f" Where a repeated {_words(unsure)} is refused, a person is asked: no source says that the first answer is given again."
+        if unsure
+        else ""
+    )
+    return f" What can't be asked for is repeated only for a time, and then left to a person: {told}.{no}"
 
 
 def _but(facts: ProviderFacts, doing: list[str]) -> str:

@@ -42,7 +42,7 @@ async def installation(
         till.kind(parent, "oncetill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, tells="header"),
         # the same, and it refunds once whatever the key
         till.kind(parent, "naturaltill", able=f"deferred_capture {PARTS} {MOVES}", idempotent=moves, once="refund",
-                  tells="header"),
+                  replays=moves, tells="header"),
         # readable, but a repeat moves twice
         till.kind(parent, "readtill", able=f"status deferred_capture {PARTS} {MOVES}", readable=moves, lists="moves",
                   tells="header"),

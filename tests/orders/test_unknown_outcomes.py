@@ -253,22 +253,29 @@ async def test_what_can_only_be_repeated_is_repeated_while_the_provider_surely_k
         assert tills["ONCETILL"].count("refund", reference) == before
 
 
-@pytest.mark.parametrize(("wait", "status"), [(3_500, "FAILED"), (3_601, "PENDING")])
-async def test_the_no_of_a_provider_that_may_have_forgotten_the_key_is_not_the_first_calls_no(
-    wait: int, status: str, installation: Installation, merchant: Merchant, shopper: Shopper, other_process: Core,
+@pytest.mark.parametrize(
+    ("code", "wait", "status"),
+    [("NATURALTILL", 3_500, "FAILED"), ("NATURALTILL", 3_601, "PENDING"), ("ONCETILL", 60, "PENDING")],
+)
+async def test_the_no_to_a_repeat_counts_only_where_the_provider_surely_gives_its_first_answer_again(
+    code: str, wait: int, status: str,
+    installation: Installation, merchant: Merchant, shopper: Shopper, other_process: Core,
     refusing: Callable[[str, str], None],
 ) -> None:  # fmt: skip
-    """It refunds once whatever the key, so it may be asked late; but then "no" may mean "done already"."""
-    reference = await paid(merchant, shopper, "NATURALTILL")
+    """Else "no" may mean "done already" or "this key was used": by then the first may be done (field.md thread 13)."""
+    reference = await paid(merchant, shopper, code)
     await installation.quiet()
     assert (await merchant.status(reference))["status"] == "SUCCESSFUL"
-    await installation.fault("naturaltill", "events", "no_event", reference, times=100)
-    await installation.fault("naturaltill", "refund", "error_before", reference)
+    await installation.fault(code.lower(), "events", "no_event", reference, times=100)
+    await installation.fault(code.lower(), "refund", "error_before", reference)
     operation_id = await _unanswered_refund(installation, other_process, reference, wait)
-    refusing("NATURALTILL", "refund")
+    refusing(code, "refund")
     await calls.run_operation(other_process, operation_id)
-    [row] = (await merchant.details(reference))["refunds"]
+    details = await merchant.details(reference)
+    [row] = details["refunds"]
     assert (row["status"], row["needsReview"]) == (status, status == "PENDING")
+    if status == "PENDING":
+        assert (await merchant.refunds(reference, "60", "R-2")).body["code"] == "over_refund", "its amount is blocked"
 
 
 async def _left_by_the_dead(installation: Installation, reference: str, name: str, amount: Decimal) -> str:

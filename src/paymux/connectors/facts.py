@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -162,13 +162,30 @@ class Idempotent(_Facts):
         " may come from the first call's yes.",
     )
 
+    replays: tuple[Moving, ...] = Field(
+        (),
+        description="Of what a source says that a repeat with its first key is given the first answer again. Of all else a"
+        " repeat's no may come from the first call's yes, such as «this key was used».",
+    )
+
+    @model_validator(mode="after")
+    def _replays_what_is_idempotent(self) -> Self:
+        loose = [kind for kind in self.replays if not self.has(kind)]
+        if loose:
+            raise ValueError(f"replays names what is not idempotent: {', '.join(loose)}")
+        return self
+
     def life(self, kind: str) -> timedelta:
         """For how long a repeat counts as the same call."""
         return next((timedelta(seconds=told) for name, told in self.kept.items() if name == kind), KEY_LIFE)
 
     def remembers(self, kind: str, age: timedelta) -> bool:
-        """Whether the provider still knows a key that it saw so long ago: the answer to a repeat is that to the first call."""
+        """Whether the provider still knows a key that it saw so long ago: a repeat does nothing anew."""
         return self.has(kind) and age < self.life(kind)
+
+    def answers_again(self, kind: str, age: timedelta) -> bool:
+        """Whether the answer to a repeat with a key that it saw so long ago is that to the first call."""
+        return kind in self.replays and self.remembers(kind, age)
 
     def bears(self, kind: str, age: timedelta) -> bool:
         """Whether a repeat with a key that it saw so long ago moves nothing twice."""

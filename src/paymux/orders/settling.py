@@ -127,7 +127,8 @@ def refused(op: Operation, no: c.Refused) -> Settle:
         current = await store.operation(desk.tx, op.id)
         if not current.pending:
             return  # an event was faster, and knew better
-        if current.calls > 1 and getattr(desk.facts.readable, str(op.kind), False) and not _recovered(desk, op):
+        kind, repeated = str(op.kind), current.calls > 1 and op.kind is not Kind.CREATE and not _recovered(desk, op)
+        if repeated and desk.facts.readable.shows(kind, whole=op.amount == desk.order.amount):
             # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
             current = await store.update_operation(
                 desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
@@ -135,24 +136,13 @@ def refused(op: Operation, no: c.Refused) -> Settle:
             )  # fmt: skip
             await _wait(desk, current, no.reason)
             return
-        if current.calls > 1 and _forgotten(desk, current) and not _recovered(desk, op):
-            # The provider no longer knows our key, so it may be the first try that makes it refuse; nothing can tell.
+        if repeated and not desk.facts.idempotent.answers_again(kind, current.key_age(desk.now)):
+            # It may be the first try that makes the provider refuse, and nothing can tell.
             await _for_a_person(desk, current)
             return
         await _refused(desk, current, no.code or "provider_refused", no.reason)
 
     return settle
-
-
-def _forgotten(desk: Deciding, op: Operation) -> bool:
-    """Whether an operation's outcome was to be learnt by repeating it, and the provider may have forgotten its key since."""
-    facts, kind = desk.facts, str(op.kind)
-    return (
-        op.kind is not Kind.CREATE
-        and facts.idempotent.has(kind)
-        and not getattr(facts.readable, kind, False)
-        and not facts.idempotent.remembers(kind, op.key_age(desk.now))
-    )
 
 
 def _recovered(desk: Deciding, op: Operation) -> bool:

@@ -19,6 +19,7 @@ def kind(
     able: str,
     idempotent: str = "",
     once: str = "",
+    replays: str = "",
     readable: str = "",
     lists: str = "totals",
     tells: str = "none",
@@ -26,8 +27,8 @@ def kind(
 ) -> Path:
     """The folder of a provider `name` with the code of the same name in capitals.
 
-    `able`, `idempotent`, `once` and `readable` name what is true, separated by blanks. `lists` says how its status tells what
-    moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: how its events are
+    `able`, `idempotent`, `once`, `replays` and `readable` name what is true, separated by blanks. `lists` says how its status
+    tells what moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: how its events are
     authenticated, `header` or `unsigned`. `more`: seconds of `[times]`.
     """
     folder = parent / name
@@ -42,6 +43,7 @@ def kind(
         f'settings = {{ lists = "{lists}" }}',
         "[capabilities]", *(f"{word} = true" for word in able.split()),
         "[idempotent]", *(f"{word} = true" for word in idempotent.split()), f"once = {once.split()}",
+        f"replays = {replays.split()}",
         "[readable]", *(f"{word} = true" for word in readable.split()),
         "[times]", *(f"{word} = {seconds}" for word, seconds in more.items()),
         "[credentials.key]", 'title = "Key"',
