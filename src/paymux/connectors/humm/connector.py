@@ -12,16 +12,13 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Checkout,
     Connector,
@@ -39,6 +36,7 @@ from paymux.connectors.contract import (
     Refused,
     Report,
 )
+from paymux.connectors.humm import requests
 from paymux.connectors.reading import decided, read_or_empty
 from paymux.connectors.signing import hmac_hex, same
 from paymux.money import Money
@@ -46,12 +44,6 @@ from paymux.platform.http import Unclear
 
 _CHECKOUT = "/Checkout?platform=Default"
 _REFUND = "/api/ExternalRefund/v1/processrefund"
-_LONGEST_TIMEOUT = 1440
-# How many characters humm allows a text; any other one 200.
-_LENGTHS = {"x_customer_first_name": 50, "x_customer_last_name": 50, "x_customer_email": 65, "x_customer_phone": 12}
-_LENGTH = 200
-# What is of no use in parts: left out where it is too long.
-_WHOLE = frozenset({"x_customer_email", "x_customer_phone"})
 # The results that decide. Any other one: pending.
 _RESULT: dict[str, type[Report]] = {"completed": Paid, "failed": Declined}
 _OURS_ALONE = "x_url_callback"
@@ -82,32 +74,12 @@ class Humm(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Sign the form that the shopper's browser posts. Nothing is sent, so nothing can be lost or done twice."""
-        form = self._form(order)
-        signed = {**form, "x_signature": self._signature(_glued(form))}
+        live, country = self.account.live, self.code.countries[0]
+        form = requests.form_of(order, self.credentials, country, live=live)
+        signed: requests.SignedForm = {**form, "x_signature": self._signature(_glued(form))}
         url = self.http.for_browser(self.url(_CHECKOUT, host="checkout"))
-        return Redirect(url=url, session=order.reference, form=signed)
-
-    def _form(self, order: OrderToPay) -> dict[str, str]:
-        who, texts = order.customer, _address("billing", order.billing)
-        texts |= _address("shipping", order.delivery) if order.delivery else {}
-        texts |= {
-            "x_customer_first_name": who.first_name, "x_customer_last_name": who.last_name,
-            "x_customer_email": who.email, "x_customer_phone": who.phone,
-            "x_shop_name": self.credentials["shop_name"],
-        }  # fmt: skip
-        form = {
-            "x_account_id": self.credentials["merchant_id"],
-            "x_amount": amounts.text(order.total),
-            "x_currency": order.total.currency,
-            "x_reference": order.reference,
-            "x_shop_country": self.code.countries[0],
-            "x_test": "false" if self.account.live else "true",
-            "x_transaction_timeout": str(_minutes(order.expires_at - order.created_at)),
-            "x_url_callback": order.events_url,
-            "x_url_cancel": order.return_to("cancel"),
-            "x_url_complete": order.return_url,
-        }
-        return form | _fitting(texts)
+        # Every field is a text; taken as a mapping, its type only says object.
+        return Redirect(url=url, session=order.reference, form=cast(Mapping[str, str], signed))
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -152,13 +124,8 @@ class Humm(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all of a purchase. Answered without a body: a refund has no id at humm."""
-        body = {
-            "x_merchant_number": self.credentials["merchant_id"],
-            "x_purchase_number": checkout.payment,
-            "x_amount": amounts.text(move.amount),
-            "x_reason": _line(move.description) or "Refund",
-        }
-        signed = {**body, "signature": self._signature(_glued(body))}
+        body = requests.refund_of(checkout, move, self.credentials["merchant_id"])
+        signed: requests.SignedRefund = {**body, "signature": self._signature(_glued(body))}
         answer = decided(await self.http.send("POST", self.url(_REFUND), json=signed))
         if answer.status >= 400:
             code = read_or_empty(_No, answer).message or str(answer.status)
@@ -194,41 +161,9 @@ def _signed_fields(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name.startswith("x_") and name != "x_signature"}
 
 
-def _glued(fields: Mapping[str, str]) -> str:
-    return "".join(name + fields[name] for name in sorted(fields))
+def _glued(fields: Mapping[str, object]) -> str:
+    return "".join(f"{name}{fields[name]}" for name in sorted(fields))
 
 
 def _fields(event: Incoming) -> dict[str, str]:
     return dict(parse_qsl(event.body.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _minutes(life: timedelta) -> int:
-    """The order's life in whole minutes, as long as humm allows: nobody pays after our own deadline."""
-    return max(1, min(_LONGEST_TIMEOUT, life // timedelta(minutes=1)))
-
-
-def _address(kind: str, given: Address) -> dict[str, str]:
-    return {
-        f"x_customer_{kind}_address1": given.street,
-        f"x_customer_{kind}_address2": given.street2,
-        f"x_customer_{kind}_city": given.city,
-        f"x_customer_{kind}_country": given.country,
-        f"x_customer_{kind}_state": given.state or given.region,
-        f"x_customer_{kind}_zip": given.postal_code,
-    }
-
-
-def _fitting(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts in one line each and as long as they may be; what is empty then is left out."""
-    cut = {}
-    for name, text in texts.items():
-        line, longest = _line(text), _LENGTHS.get(name, _LENGTH)
-        cut[name] = "" if name in _WHOLE and len(line) > longest else line[:longest].rstrip()
-    return {name: text for name, text in cut.items() if text}
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
