@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -43,6 +42,7 @@ from paymux.connectors.contract import (
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read, read_or_empty
 from paymux.connectors.signing import hmac_hex, same
+from paymux.connectors.tendopay import requests
 from paymux.connectors.tendopay.answers import AccessToken, Error, GivenBack, Opened, Told
 from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
@@ -50,14 +50,11 @@ from paymux.platform.http import Answer, Unclear
 _TOKEN, _ORDER = "/oauth/token", "/payments/api/v2/order"
 _SHOW, _CANCEL = "/payments/api/v2/showTransaction", "/payments/api/v2/cancelPayment"
 _CURRENCY = "PHP"
-_LONGEST_DESCRIPTION = 50
 # Every documented status; the SDK's guide writes CANCELED with two l. Any other one: pending.
 _STATUS: dict[str, type[Report]] = {
     "PAID": Paid, "FAILED": Declined, "CANCELED": Cancelled, "CANCELLED": Cancelled,
 }  # fmt: skip
 _GAVE_UP = "user cancelled"
-# What PHP's trim() takes away at both ends.
-_BLANKS = " \t\n\r\0\x0b"
 
 
 class TendoPay(Connector):
@@ -72,7 +69,7 @@ class TendoPay(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open an order. There is no key for it: a token whose answer was lost is never shown to anybody."""
-        opened = read(Opened, await self._made(_ORDER, _order(order)))
+        opened = read(Opened, await self._made(_ORDER, requests.new_order(order)))
         return Redirect(url=opened.authorize_url, session=order.reference, state={"order_token": opened.tp_order_token})
 
     async def check(self) -> str:
@@ -106,7 +103,8 @@ class TendoPay(Connector):
         self, checkout: Checkout, kind: MoveKind, key: str, provider_id: str | None
     ) -> ProviderMove | None:
         """Whether the transaction was cancelled, which is the only way to give it back."""
-        answer = await self._made(_SHOW, {"tp_transaction_id": checkout.payment})
+        named: requests.Transaction = {"tp_transaction_id": checkout.payment}
+        answer = await self._made(_SHOW, named)
         shown = read(Told, answer)
         if shown.transaction != checkout.payment or shown.reference != checkout.reference:
             raise Unclear("TendoPay shows another transaction")
@@ -119,7 +117,8 @@ class TendoPay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Cancel the transaction. There is no key for it: after a lost answer it is looked at, never cancelled again."""
-        answer = await self._made(_CANCEL, {"tp_transaction_id": checkout.payment})
+        named: requests.Transaction = {"tp_transaction_id": checkout.payment}
+        answer = await self._made(_CANCEL, named)
         word = read(GivenBack, answer).status.upper()
         if word and _STATUS.get(word) is not Cancelled:
             return Underway(provider_id=checkout.payment, raw=raw(answer))
@@ -128,17 +127,21 @@ class TendoPay(Connector):
     # -- HTTP and signatures ------------------------------------------------------------------
 
     async def _grant(self) -> Granted:
-        body = {"grant_type": "client_credentials", **{name: self.credentials[name] for name in _KEYS}}
+        body: requests.Grant = {
+            "grant_type": "client_credentials",
+            "client_id": self.credentials["client_id"],
+            "client_secret": self.credentials["client_secret"],
+        }
         answer = _accepted(decided(await self.http.prepare("POST", self.url(_TOKEN), json=body)))
         granted = read(AccessToken, answer)
         return Granted(granted.access_token, granted.expires_in)
 
-    async def _made(self, path: str, fields: Mapping[str, str | int]) -> Answer:
+    async def _made(self, path: str, fields: Mapping[str, object]) -> Answer:
         signed = {**fields, "x_signature": self._signature({name: str(value) for name, value in fields.items()})}
         return _accepted(decided(await self._bearer.send("POST", self.url(path), json=signed)))
 
     def _signature(self, fields: Mapping[str, str]) -> str:
-        glued = "".join(name + fields[name].strip(_BLANKS) for name in sorted(fields) if name.startswith("tp_"))
+        glued = "".join(name + fields[name].strip(requests.BLANKS) for name in sorted(fields) if name.startswith("tp_"))
         return hmac_hex(self.credentials["client_secret"], glued.encode("utf-8", "replace"))
 
     def _checked(self, fields: Mapping[str, str]) -> Told:
@@ -151,9 +154,6 @@ class TendoPay(Connector):
             return Told.model_validate({name: value for name, value in fields.items() if value})
         except ValueError as fault:
             raise Forged("the signed fields are not those of an answer") from fault
-
-
-_KEYS = ("client_id", "client_secret")
 
 
 def _accepted(answer: Answer) -> Answer:
@@ -195,34 +195,3 @@ def _fields(event: Incoming) -> dict[str, str]:
     if not all(isinstance(value, str | None) for value in body.values()):
         raise Forged("the notification holds more than texts and numbers")
     return {name: value or "" for name, value in body.items()}
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay) -> dict[str, str | int]:
-    texts = {
-        "tp_currency": order.total.currency,
-        "tp_merchant_order_id": order.reference,
-        "tp_redirect_url": order.return_url,
-        "tp_description": f"Order {order.reference}"[:_LONGEST_DESCRIPTION],
-        **_address("billing", order.billing),
-        **(_address("shipping", order.delivery) if order.delivery else {}),
-    }
-    trimmed = {name: value.strip(_BLANKS) for name, value in texts.items()}
-    return {"tp_amount": _pesos(order.total), **{name: value for name, value in trimmed.items() if value}}
-
-
-def _address(kind: str, given: Address) -> dict[str, str]:
-    return {
-        f"tp_{kind}_city": given.city,
-        f"tp_{kind}_address1": given.street,
-        f"tp_{kind}_postcode": given.postal_code,
-    }
-
-
-def _pesos(money: Money) -> int:
-    """A whole number of pesos. Raises Refused for centavos, which TendoPay's documentation does not allow."""
-    if money.amount != money.amount.to_integral_value():
-        raise Refused(f"TendoPay takes whole amounts only, not {money.amount}", "inexact_amount")
-    return int(money.amount)
