@@ -14,11 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors import amounts
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
-    Address,
     Ask,
     Checkout,
     Connector,
@@ -35,6 +33,7 @@ from paymux.connectors.contract import (
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read
 from paymux.connectors.signing import hmac_hex, same
+from paymux.connectors.triplea import requests
 from paymux.connectors.triplea.answers import AccessToken, Event, Opened, Payment, refusal
 from paymux.platform.http import Answer, NotSent, Unclear
 
@@ -51,38 +50,12 @@ class TripleA(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Request a payment, which moves nothing. It has no end that we could tell: coins can be sent at any time."""
-        opened = read(Opened, await self._send("POST", "/api/v1/payment/request", self._payment(order)))
+        api_id, notify_secret = self.credentials["api_id"], self.credentials["notify_secret"]
+        body = requests.payment_request(order, api_id=api_id, notify_secret=notify_secret, live=self.account.live)
+        opened = read(Opened, await self._send("POST", "/api/v1/payment/request", body))
         if not opened.hosted_url.startswith(("https://", "http://")):
             raise Unclear("the payment has no form to send the shopper to")
         return Redirect(url=opened.hosted_url, session=opened.payment_reference)
-
-    def _payment(self, order: OrderToPay) -> dict[str, Any]:
-        who, name = order.customer, f"{order.customer.first_name} {order.customer.last_name}".strip()
-        payer = {"payer_name": name, "payer_email": who.email, "payer_address": _address(order.billing)}
-        return {
-            "type": "triplea",
-            "api_id": self.credentials["api_id"],
-            "crypto_currency": "BTC" if self.account.live else "testBTC",
-            "order_currency": order.total.currency,
-            "order_amount": amounts.text(order.total),
-            "notify_url": order.events_url,
-            "notify_secret": self.credentials["notify_secret"],
-            "payer_id": f"guest_{order.id}",
-            **{field: text for field, text in payer.items() if text},
-            "success_url": order.return_to("success"),
-            "cancel_url": order.return_to("cancel"),
-            "cart": {
-                "items": [
-                    {
-                        "sku": line.sku or "no_sku", "label": line.name, "quantity": line.quantity,
-                        "amount": line.unit.amount,
-                    }
-                    for line in amounts.lines(order)
-                ],
-                "shipping_cost": order.shipping, "tax_cost": order.tax, "shipping_discount": 0,
-            },
-            "webhook_data": {"order_txid": order.reference},
-        }  # fmt: skip
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -118,7 +91,7 @@ class TripleA(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Send with an access token; return 2xx. Raises Refused for 4xx, Unclear for anything else."""
         answer = decided(await self._bearer.send(method, self.url(path), json=body))
         if answer.status >= 400:
@@ -126,8 +99,11 @@ class TripleA(Connector):
         return answer
 
     async def _grant(self) -> Granted:
-        keys = {name: self.credentials[name] for name in ("client_id", "client_secret")}
-        form = {**keys, "grant_type": "client_credentials"}
+        form: requests.Grant = {
+            "client_id": self.credentials["client_id"],
+            "client_secret": self.credentials["client_secret"],
+            "grant_type": "client_credentials",
+        }
         answer = await self.http.prepare("POST", self.url("/api/v1/oauth/token"), form=form)
         if 400 <= answer.status < 500:
             raise refusal(answer)
@@ -136,11 +112,6 @@ class TripleA(Connector):
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
         return Granted(granted.access_token, granted.expires_in)
-
-
-def _address(place: Address) -> str:
-    parts = (place.street, place.street2, place.city, place.state or place.region, place.country, place.postal_code)
-    return ", ".join(part for part in parts if part)
 
 
 # -- what is read -----------------------------------------------------------------------------
