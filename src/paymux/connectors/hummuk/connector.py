@@ -9,13 +9,10 @@ Amounts are numbers in pounds. Sources: see provider.toml.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from paymux.connectors.amounts import text
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
@@ -31,9 +28,9 @@ from paymux.connectors.contract import (
     Paid,
     Pending,
     Redirect,
-    Refused,
     Report,
 )
+from paymux.connectors.hummuk import requests
 from paymux.connectors.hummuk.answers import AccessToken, Details, Opened, Refunded, refusal
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read
@@ -50,8 +47,6 @@ _PAID = frozenset(
     {"PAYMENT_DONE", _ALL_GIVEN_BACK, "REFUND_IN_PROGRESS", "PARTIAL_REFUND_COMPLETED", "FULL_REFUND_REQUESTED"}
 )
 _OPEN = frozenset({"NOT_STARTED", "IN_PROGRESS"})
-_DIGITS_OF_A_MOBILE = 10
-_NATIONAL = 11
 
 
 class HummUk(Connector):
@@ -66,22 +61,7 @@ class HummUk(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect:
         """Open a checkout, which moves no money."""
-        who = order.customer
-        body = {
-            "accountId": self.credentials["account_id"],
-            "checkout_returnURL": order.return_url,
-            "customerInfo": {
-                "name": f"{who.first_name} {who.last_name}".strip(),
-                "email": who.email,
-                "mobileNumber": _mobile(who.phone or order.billing.phone),
-            },
-            "orderDetails": {
-                "orderInvoiceID": order.reference,
-                "orderDescription": f"Order {order.reference}",
-                "orderInvoiceAmt": _number(order.total),
-                "orderDate": order.created_at.date().isoformat(),
-            },
-        }
+        body = requests.checkout_of(order, self.credentials["account_id"])
         opened = read(Opened, await self._called("/initiateProcess", body))
         if not opened.success:
             raise opened.refusal()
@@ -117,10 +97,7 @@ class HummUk(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all; humm gives a refund no id."""
-        body = {
-            "trackingId": checkout.session, "accountId": self.credentials["account_id"],
-            "amountToRefund": _number(move.amount),
-        }  # fmt: skip
+        body = requests.refund_of(checkout, move, self.credentials["account_id"])
         answer = await self._called("/RefundPayment", body)
         refunded = read(Refunded, answer)
         if not refunded.success:
@@ -130,10 +107,10 @@ class HummUk(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _details(self, session: str) -> Answer:
-        body = {"trackingId": session, "accountId": self.credentials["account_id"]}
+        body: requests.OfCheckout = {"trackingId": session, "accountId": self.credentials["account_id"]}
         return await self._called("/getPaymentDetails", body)
 
-    async def _called(self, path: str, body: Any) -> Answer:
+    async def _called(self, path: str, body: requests.Call) -> Answer:
         """POST to humm's instance; only 2xx. A 401 means that nothing was done, so it is tried once more with a new token."""
         answer = await self._sent(path, body)
         if answer.status == 401:
@@ -143,13 +120,13 @@ class HummUk(Connector):
             raise refusal(answer)
         return answer
 
-    async def _sent(self, path: str, body: Any) -> Answer:
+    async def _sent(self, path: str, body: requests.Call) -> Answer:
         instance, _, token = (await self._bearer.token()).partition(" ")
         headers = {"Authorization": f"Bearer {token}"}
         return await self.http.send("POST", f"{instance}{_CALLS}{path}", headers=headers, json=body)
 
     async def _grant(self) -> Granted:
-        form = {"grant_type": "refresh_token", **{name: self.credentials[name] for name in _KEYS}}
+        form = requests.refresh_of(self.credentials)
         answer = decided(await self.http.prepare("POST", self.url("/services/oauth2/token"), form=form))
         if answer.status >= 400:
             raise refusal(answer)
@@ -167,27 +144,6 @@ class HummUk(Connector):
         parts = urlsplit(instance)
         named = parts.scheme == "https" and (parts.hostname or "").endswith(".salesforce.com")
         return (named and not parts.query and not parts.fragment) or instance == self.url("")
-
-
-def _number(money: Money) -> Decimal:
-    """An exact number in pounds. Raises Refused when the currency can't hold it."""
-    return Decimal(text(money))
-
-
-def _mobile(phone: str) -> str:
-    """A British mobile number as humm demands it: ten digits, without the country's code. Raises Refused."""
-    digits = re.sub(r"\D", "", phone)
-    for country in ("0044", "44"):
-        if digits.startswith(country) and len(digits) >= len(country) + _DIGITS_OF_A_MOBILE:
-            digits = digits.removeprefix(country)
-            break
-    if len(digits) == _NATIONAL:
-        digits = digits.removeprefix("0")
-    if len(digits) != _DIGITS_OF_A_MOBILE:
-        raise Refused(
-            "customer.phoneNumber has to be a British mobile number: ten digits after +44", "invalid_mobile_number"
-        )
-    return digits
 
 
 def _report(details: Details, checkout: Checkout, answer: Answer) -> Report:
