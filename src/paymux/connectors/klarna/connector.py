@@ -42,6 +42,7 @@ from paymux.connectors.contract import (
 from paymux.connectors.klarna import answers, requests
 from paymux.connectors.klarna.answers import Page, raw, read, refusal
 from paymux.connectors.klarna.reports import report_of, report_of_page, token_of
+from paymux.connectors.klarna.requests import Body, NewCustomerToken
 from paymux.connectors.provider_http import basic
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, CallFailed, NotSent, Unclear
@@ -171,9 +172,8 @@ class Klarna(Connector):
     # -- moving money -------------------------------------------------------------------------
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
-        """Capture a part or all. Our key goes as the reference, which the order's captures echo."""
-        body = {"captured_amount": requests.minor(move.amount), **requests.labels(move)}
-        answer = await self._move(checkout, "captures", move, body)
+        """Capture a part or all."""
+        answer = await self._move(checkout, "captures", move, requests.capture(move))
         return Moved(provider_id=answers.new_id(answer, "capture-id"))
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
@@ -185,9 +185,8 @@ class Klarna(Connector):
         return Moved(provider_id=f"{checkout.payment}/{verb}")
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
-        """Refund captured money. Our key goes as the reference, which the order's refunds echo."""
-        body = {"refunded_amount": requests.minor(move.amount), **requests.labels(move)}
-        answer = await self._move(checkout, "refunds", move, body)
+        """Refund captured money."""
+        answer = await self._move(checkout, "refunds", move, requests.refund(move))
         return Moved(provider_id=answers.new_id(answer, "refund-id"))
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
@@ -229,7 +228,7 @@ class Klarna(Connector):
             return report
         return Paid(session=session, payment_id=order_id, total=None, captured=None, underway=True, **more)
 
-    async def _customer_token(self, path: str, body: Any) -> tuple[ProviderToken | None, str | None]:
+    async def _customer_token(self, path: str, body: NewCustomerToken) -> tuple[ProviderToken | None, str | None]:
         """A customer token, or why there is none: the payment does not wait for it."""
         try:
             made = read(answers.CustomerToken, await self._made("POST", f"{path}/customer-token", body))
@@ -249,7 +248,7 @@ class Klarna(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send(self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False) -> Answer:
+    async def _send(self, method: str, path: str, body: Body = None, key: str = "", *, first: bool = False) -> Answer:
         """Send; return 2xx and clear 4xx. `first`: a call before the one that counts, so a fault means nothing was sent."""
         headers = {"Authorization": basic(self.credentials["username"], self.credentials["password"])}
         if key:
@@ -260,7 +259,7 @@ class Klarna(Connector):
             raise Unclear(f"answer {answer.status}")
         return answer
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Body = None) -> Answer:
         answer = await self._send(method, path, body)
         if answer.status >= 400:
             raise refusal(answer)
@@ -276,7 +275,7 @@ class Klarna(Connector):
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
 
-    async def _move(self, checkout: Checkout, verb: str, move: Move, body: Any = None) -> Answer:
+    async def _move(self, checkout: Checkout, verb: str, move: Move, body: Body = None) -> Answer:
         path = f"/ordermanagement/v1/orders/{quote(checkout.payment, safe='')}/{verb}"
         answer = await self._send("POST", path, body, move.key)
         if answer.status == 409:
