@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from paymux.connectors.amounts import lines_that_sum_up, minor
+from paymux.connectors.amounts import minor
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
@@ -42,6 +42,7 @@ from paymux.connectors.contract import (
     Report,
     Underway,
 )
+from paymux.connectors.paymob import requests
 from paymux.connectors.paymob.answers import AccessToken, Intention, Refund, Transaction, refusal
 from paymux.connectors.paymob.signed import check_callback, told
 from paymux.connectors.provider_http import ProviderHttp
@@ -52,7 +53,6 @@ from paymux.platform.http import Answer, Unclear
 _SUFFIX = 12
 _TOKEN_LIFE = 3600.0
 _LONGEST_LIFE = 3_110_400  # 36 days, in seconds
-_LONGEST_NAME, _LONGEST_DESCRIPTION = 50, 255
 _COUNTRY = "egy"
 _KEY_FORM = re.compile(r"([a-z]{3})_[sp]k_(test|live)_", re.ASCII)
 
@@ -69,7 +69,7 @@ class Paymob(Connector):
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Create an intention, which moves no money. Each has a reference of its own: ours with the key's end."""
         life = max(1, min(int((order.expires_at - order.created_at).total_seconds()), _LONGEST_LIFE))
-        body = _intention(order, f"{order.reference}_{key[-_SUFFIX:]}", self._integrations(), life)
+        body = requests.intention(order, f"{order.reference}_{key[-_SUFFIX:]}", self._integrations(), life)
         answer = decided(await self._send_with_key("/v1/intention/", body))
         if answer.status >= 400:
             # Here a 404 is about the integrations, and not about a checkout.
@@ -103,7 +103,7 @@ class Paymob(Connector):
         """The payment by its id once it is known; until then what is told of the order's latest transaction."""
         if checkout.payment_id is not None:
             return self._report(*await self._transaction(checkout.payment_id))
-        order = {"order_id": checkout.session}
+        order: requests.Inquiry = {"order_id": checkout.session}
         try:
             answer = await self._ask("POST", "/api/ecommerce/orders/transaction_inquiry", order)
         except NotThere:
@@ -166,7 +166,7 @@ class Paymob(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all of the payment."""
-        asked = {"transaction_id": int(checkout.payment), "amount_cents": minor(move.amount)}
+        asked: requests.Refund = {"transaction_id": int(checkout.payment), "amount_cents": minor(move.amount)}
         answer = self._accepted(await self._send_with_key("/api/acceptance/void_refund/refund", asked), "secret_key")
         done = read(Refund, answer)
         if done.amount_cents not in (None, asked["amount_cents"]):
@@ -208,15 +208,15 @@ class Paymob(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send_with_key(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def _send_with_key(self, path: str, body: Mapping[str, object]) -> Answer:
         headers = {"Authorization": f"Token {self.credentials['secret_key']}"}
         return await self.http.send("POST", self.url(path), headers=headers, json=body)
 
-    async def _ask(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         return self._accepted(await self._bearer.send(method, self.url(path), json=body), "api_key")
 
     async def _grant(self) -> Granted:
-        key = {"api_key": self.credentials["api_key"]}
+        key: requests.Authentication = {"api_key": self.credentials["api_key"]}
         answer = await self.http.prepare("POST", self.url("/api/auth/tokens"), json=key)
         return Granted(read(AccessToken, self._accepted(answer, "api_key")).token, _TOKEN_LIFE)
 
@@ -226,35 +226,3 @@ class Paymob(Connector):
         if decided(answer).status >= 400:
             raise refusal(answer, credential)
         return answer
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _intention(order: OrderToPay, reference: str, integrations: list[int], life: int) -> dict[str, Any]:
-    who, at = order.customer, order.billing
-    billing = {
-        "first_name": (who.first_name or at.first_name)[:_LONGEST_NAME],
-        "last_name": (who.last_name or at.last_name)[:_LONGEST_NAME],
-        "email": who.email or at.email, "phone_number": who.phone or at.phone,
-        "street": f"{at.street} {at.street2}".strip(), "city": at.city, "state": at.state or at.region,
-        "country": at.country, "postal_code": at.postal_code,
-    }  # fmt: skip
-    return {
-        "amount": minor(order.total),
-        "currency": order.total.currency,
-        "payment_methods": integrations,
-        # The sum of the items' amounts has to be the total, whatever their quantity says.
-        "items": [
-            {
-                "name": line.name[:_LONGEST_NAME], "amount": minor(line.total), "quantity": 1,
-                "description": f"{line.quantity} x {line.name}"[:_LONGEST_DESCRIPTION],
-            }
-            for line in lines_that_sum_up(order)
-        ],
-        "billing_data": {name: value for name, value in billing.items() if value},
-        "special_reference": reference,
-        "expiration": life,
-        "notification_url": order.events_url,
-        "redirection_url": order.return_url,
-    }  # fmt: skip
