@@ -17,9 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Checkout,
     Connector,
@@ -42,6 +40,7 @@ from paymux.connectors.contract import (
     Underway,
     WrongCredentials,
 )
+from paymux.connectors.paytabs import requests
 from paymux.connectors.paytabs.answers import Page, Result, Transaction, failure, transactions
 from paymux.connectors.paytabs.reports import (
     MOVED,
@@ -81,7 +80,7 @@ class PayTabs(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a payment page; one that was asked for less than two minutes ago, under a cart_id of its own."""
-        body = self._page(order)
+        body = requests.page(order, self.code.settings["method"])
         try:
             answer = await self._post("/payment/request", body)
         except Refused as no:
@@ -90,24 +89,6 @@ class PayTabs(Connector):
             answer = await self._post("/payment/request", body | {"cart_id": _own(order.reference, _part(key))})
         page = read(Page, answer)
         return Redirect(url=page.redirect_url, session=page.tran_ref)
-
-    def _page(self, order: OrderToPay) -> dict[str, Any]:
-        items = ", ".join(f"{item.name} ({item.quantity})" for item in order.items)
-        page = {
-            "tran_type": "sale" if order.auto_capture else "auth",
-            "tran_class": "ecom",
-            "cart_id": order.reference,
-            "cart_currency": order.total.currency,
-            "cart_amount": Decimal(amounts.text(order.total)),
-            "cart_description": items[:128] or f"Order {order.reference}",
-            "paypage_lang": "ar" if order.language == "ar" else "en",
-            "payment_methods": [self.code.settings["method"]],
-            "customer_details": _details(replace(order.billing, **_known(order))),
-            "hide_shipping": order.delivery is None,
-            "return": order.return_url,
-            "callback": order.events_url,
-        }
-        return page | ({"shipping_details": _details(order.delivery)} if order.delivery else {})
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -130,7 +111,7 @@ class PayTabs(Connector):
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment by its tran_ref; once it is paid, also what followed it under the same cart_id."""
-        answer = await self._query("tran_ref", checkout.session)
+        answer = await self._query({"tran_ref": checkout.session})
         if answer is None:
             return Pending(reason="PayTabs does not tell of the payment")
         said = read(Transaction, answer)
@@ -219,17 +200,11 @@ class PayTabs(Connector):
             before -= held
         raise Refused("PayTabs shows no capture to refund", "no_capture")
 
-    async def _move(self, checkout: Checkout, kind: MoveKind, word: str, target: str, move: Move) -> MoveResult:
-        body = {
-            "tran_type": word,
-            "tran_class": "ecom",
-            "tran_ref": target,
-            "cart_id": _cart_of(kind, checkout.reference, move.key),
-            "cart_currency": move.amount.currency,
-            "cart_amount": Decimal(amounts.text(move.amount)),
-            "cart_description": f"{word.capitalize()} {move.key}",
-        }
-        answer = await self._post("/payment/request", body)
+    async def _move(
+        self, checkout: Checkout, kind: MoveKind, word: requests.FollowUpType, target: str, move: Move
+    ) -> MoveResult:
+        cart_id = _cart_of(kind, checkout.reference, move.key)
+        answer = await self._post("/payment/request", requests.follow_up(word, target, cart_id, move))
         said = read(Transaction, answer)
         if said.result is None or MOVES.get(said.kind, kind) is not kind:
             raise Unclear("the answer is not that of the follow-up")
@@ -245,19 +220,19 @@ class PayTabs(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _cart(self, cart_id: str) -> list[Transaction]:
-        answer = await self._query("cart_id", cart_id)
+        answer = await self._query({"cart_id": cart_id})
         return transactions(answer) if answer is not None else []
 
-    async def _query(self, field: str, value: str) -> Answer | None:
+    async def _query(self, asked: requests.Query) -> Answer | None:
         """Ask by tran_ref or cart_id; None where PayTabs refuses to tell. Raises Refused for credentials that are wrong."""
         try:
-            return await self._post("/payment/query", {field: value})
+            return await self._post("/payment/query", asked)
         except Refused as no:
             if no.code in _TURNED_AWAY:
                 raise
             return None
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def _post(self, path: str, body: requests.Request) -> Answer:
         """Send with key and profile; return what is no failure. Raises Refused, Unclear for PayTabs' own error."""
         region = self.code.settings.get("region") or self.credentials["region"].upper()
         if region not in _HOSTS or not self.credentials["profile_id"].isdecimal():
@@ -279,7 +254,7 @@ class PayTabs(Connector):
         return hmac_hex(self.credentials["server_key"], content)
 
 
-# -- what is sent -----------------------------------------------------------------------------
+# -- how follow-ups are named -----------------------------------------------------------------
 
 
 def _own(reference: str, part: str) -> str:
@@ -292,23 +267,3 @@ def _part(key: str) -> str:
 
 def _cart_of(kind: MoveKind, reference: str, key: str) -> str:
     return _own(reference, _CAPTURE if kind is MoveKind.CAPTURE else _part(key))
-
-
-def _known(order: OrderToPay) -> dict[str, str]:
-    who = order.customer
-    given = {"first_name": who.first_name, "last_name": who.last_name, "email": who.email, "phone": who.phone}
-    return {name: value for name, value in given.items() if value}
-
-
-def _details(given: Address) -> dict[str, str]:
-    details = {
-        "name": f"{given.first_name} {given.last_name}".strip(),
-        "email": given.email,
-        "phone": given.phone,
-        "street1": f"{given.street} {given.street2}".strip(),
-        "city": given.city,
-        "state": given.state or given.region,
-        "country": given.country,
-        "zip": given.postal_code,
-    }
-    return {name: value for name, value in details.items() if value}
