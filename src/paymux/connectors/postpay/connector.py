@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.amounts import lines, minor
+from paymux.connectors.amounts import minor
 from paymux.connectors.contract import (
-    Address,
     Approved,
     Ask,
     Cancelled,
@@ -29,10 +28,10 @@ from paymux.connectors.contract import (
     OrderToPay,
     Paid,
     Pending,
-    Person,
     Redirect,
     Report,
 )
+from paymux.connectors.postpay import requests
 from paymux.connectors.postpay.answers import Opened, Order, Orders, Refund, refusal
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import decided, raw, read
@@ -57,7 +56,7 @@ class Postpay(Connector):
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Create a checkout, which moves no money."""
         name = f"{order.reference}-{key[:_SUFFIX]}"
-        opened = read(Opened, await self._made("POST", "/checkouts", _checkout(order, name)))
+        opened = read(Opened, await self._made("POST", "/checkouts", requests.checkout(order, name)))
         if not opened.redirect_url.startswith(("https://", "http://")):
             raise Unclear("the checkout has no address to send the shopper to")
         return Redirect(url=opened.redirect_url, session=name, state={"token": opened.token})
@@ -114,7 +113,9 @@ class Postpay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money."""
-        body = {"refund_id": move.key, "amount": minor(move.amount), "description": move.description or move.reference}
+        body: requests.Refund = {
+            "refund_id": move.key, "amount": minor(move.amount), "description": move.description or move.reference,
+        }  # fmt: skip
         answer = await self._made("POST", f"{_path(checkout)}/refunds", body)
         if read(Refund, answer).amount not in (None, minor(move.amount)):
             raise Unclear(f"Postpay refunded another amount than {move.amount.text}")
@@ -122,7 +123,7 @@ class Postpay(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _answered(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _answered(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Send; return 2xx and clear 4xx."""
         headers = {
             "Authorization": basic(self.credentials["merchant_id"], self.credentials["secret_key"]),
@@ -130,7 +131,7 @@ class Postpay(Connector):
         }
         return decided(await self.http.send(method, self.url(path), headers=headers, json=body))
 
-    async def _made(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         answer = await self._answered(method, path, body)
         if answer.status >= 400:
             raise refusal(answer)
@@ -139,52 +140,6 @@ class Postpay(Connector):
 
 def _path(checkout: Checkout) -> str:
     return f"/orders/{quote(checkout.session, safe='')}"
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _checkout(order: OrderToPay, name: str) -> dict[str, Any]:
-    currency, who = order.total.currency, order.customer
-    to = order.delivery if order.delivery and order.delivery.street and order.delivery.city else order.billing
-    body: dict[str, Any] = {
-        "order_id": name,
-        "total_amount": minor(order.total),
-        "tax_amount": minor(Money(order.tax, currency)),
-        "currency": currency,
-        "shipping": {
-            "id": order.shipping_method or "delivery", "name": order.shipping_type or "normal",
-            "amount": minor(Money(order.shipping, currency)), "address": _address(to, who),
-        },
-        "billing_address": _address(order.billing, who),
-        "customer": {
-            "email": who.email, "first_name": who.first_name, "last_name": who.last_name, "account": "guest",
-        },
-        "items": [
-            {
-                "reference": line.sku or line.name, "name": line.name, "unit_price": minor(line.unit),
-                "qty": line.quantity,
-            }
-            for line in lines(order)
-        ],
-        "merchant": {"confirmation_url": order.return_to("success"), "cancel_url": order.return_to("cancel")},
-    }  # fmt: skip
-    if order.shipping_method == "digital":
-        body["shipping"] = None
-    if order.discount:
-        off = minor(Money(order.discount, currency))
-        body["discounts"] = [{"code": "DISCOUNT", "name": "Discount", "amount": off}]
-    if order.additional_data.get("num_instalments") is not None:
-        body["num_instalments"] = int(order.additional_data["num_instalments"])
-    return body
-
-
-def _address(address: Address, who: Person) -> dict[str, str]:
-    return {
-        "first_name": address.first_name or who.first_name, "last_name": address.last_name or who.last_name,
-        "phone": address.phone or who.phone, "line1": address.street, "line2": address.street2, "city": address.city,
-        "state": address.state or address.region, "country": address.country, "postal_code": address.postal_code,
-    }  # fmt: skip
 
 
 # -- what is read -----------------------------------------------------------------------------
