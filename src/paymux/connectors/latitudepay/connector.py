@@ -14,15 +14,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import simplejson
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Checkout,
     Connector,
@@ -39,11 +36,11 @@ from paymux.connectors.contract import (
     Redirect,
     Report,
 )
+from paymux.connectors.latitudepay import requests
 from paymux.connectors.latitudepay.answers import AccessToken, Limits, Refunded, Sale, SaleStatus, refusal
 from paymux.connectors.provider_http import basic
 from paymux.connectors.reading import raw, read
 from paymux.connectors.signing import hmac_hex, same
-from paymux.money import Money, exact
 from paymux.platform.http import Answer, NotSent, Unclear
 
 # The words that decide, of the signed result and of the status. Any other one is asked about again.
@@ -68,7 +65,7 @@ class LatitudePay(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a sale. A repeat with the same key gets the first sale again."""
-        answer = await self._post("/v3/sale/online", _sale(order), key)
+        answer = await self._post("/v3/sale/online", requests.sale_of(order), key)
         opened = read(Sale, answer)
         return Redirect(url=opened.payment_url, session=opened.token, expires_at=opened.expiry_date)
 
@@ -113,12 +110,8 @@ class LatitudePay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. A repeat with the same key gets the first refund again."""
-        body = {
-            "amount": _money(move.amount),
-            "reason": _text(move.description) or "Refund",
-            "reference": _text(move.reference),
-        }
-        answer = await self._post(f"/v3/sale/{quote(checkout.payment, safe='')}/refund", body, move.key)
+        path = f"/v3/sale/{quote(checkout.payment, safe='')}/refund"
+        answer = await self._post(path, requests.refund_of(move), move.key)
         return Moved(provider_id=read(Refunded, answer).refund_id, raw=raw(answer))
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
@@ -127,7 +120,7 @@ class LatitudePay(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _post(self, path: str, body: Any, key: str) -> Answer:
+    async def _post(self, path: str, body: Mapping[str, object], key: str) -> Answer:
         signed = f"{path}?signature={_signature(_glued(body), self.credentials['client_secret'])}"
         return await self._send("POST", signed, body=_json(body).encode(), headers={"X-Idempotency-Key": key})
 
@@ -174,11 +167,11 @@ class LatitudePay(Connector):
         return told
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _glued(value: Any) -> str:
+def _glued(value: object) -> str:
     """The keys and values of a body in their order, as its JSON has them, without quotes and punctuation."""
     if isinstance(value, dict):
         return "".join(f"{name}{_glued(part)}" for name, part in value.items())
@@ -190,65 +183,6 @@ def _glued(value: Any) -> str:
 def _signature(glued: str, secret: str) -> str:
     bare = re.sub(r"\s", "", glued, flags=re.ASCII)
     return hmac_hex(secret, base64.b64encode(bare.encode("utf-8", "replace")))
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _sale(order: OrderToPay) -> dict[str, Any]:
-    currency, who = order.total.currency, order.customer
-    billing = _address(order.billing, order.billing)
-    sale: dict[str, Any] = {
-        "totalAmount": _money(order.total),
-        "returnUrls": {
-            # The result is signed into the return, so both ways lead to the same plain address.
-            "successUrl": order.return_url,
-            "failUrl": order.return_url,
-            "callbackUrl": order.events_url,
-        },
-        "reference": order.reference,
-        "customer": {
-            "mobileNumber": _text(who.phone), "firstName": _text(who.first_name), "surname": _text(who.last_name),
-            "email": _text(who.email),
-        },
-        "shippingAddress": _address(order.delivery, order.billing) if order.delivery else billing,
-        "billingAddress": billing,
-        "products": [_product(line) for line in amounts.lines(order)],
-        "taxAmount": _money(Money(order.tax, currency)),
-        "shippingLines": [],
-    }  # fmt: skip
-    if order.shipping:
-        price, carrier = _money(Money(order.shipping, currency)), _text(order.shipping_method) or "shipping"
-        sale["shippingLines"].append({"carrier": carrier, "price": price, "taxIncluded": False})
-    return sale
-
-
-def _address(given: Address, otherwise: Address) -> dict[str, str]:
-    """An address; what is missing is taken from the billing address, as none of it may be empty."""
-    line, more = (given.street, given.street2) if given.street else (otherwise.street, otherwise.street2)
-    city = given.city or otherwise.city
-    return {
-        "addressLine1": _text(", ".join(part for part in (line, more) if part)),
-        "suburb": _text(given.state or given.region or otherwise.state or city),
-        "cityTown": _text(city),
-        "postcode": _text(given.postal_code or otherwise.postal_code),
-        "countryCode": given.country or otherwise.country,
-    }
-
-
-def _product(line: amounts.Line) -> dict[str, Any]:
-    product = {"name": _text(line.name) or "Item", "price": _money(line.unit), "quantity": line.quantity}
-    sku = _text(line.sku)
-    return {**product, **({"sku": sku} if sku else {}), "taxIncluded": False}
-
-
-def _money(money: Money) -> dict[str, Any]:
-    return {"amount": exact(Decimal(amounts.text(money))), "currency": money.currency}
-
-
-def _text(given: str) -> str:
-    """A text without what JSON would escape beyond letters: such a text is not signed alike everywhere."""
-    return re.sub(r"[\"\\\x00-\x1f\x7f\s]+", " ", given).strip()
 
 
 # -- what is read -----------------------------------------------------------------------------
