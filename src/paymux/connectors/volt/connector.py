@@ -9,7 +9,6 @@ Sources: see provider.toml.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -46,14 +45,13 @@ from paymux.connectors.contract import (
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read, read_or_empty
 from paymux.connectors.signing import hmac_hex, same
+from paymux.connectors.volt import requests
 from paymux.connectors.volt.answers import AccessToken, Error, Payment, Requested, Told
 from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
 
 _KEYS = ("client_id", "client_secret", "username", "password")
 _HEADERS = {"X-Volt-Api-Version": "1", "X-Volt-Initiation-Channel": "hosted"}
-# The payment system of a currency, and the member that its details go in.
-_SYSTEM = {"GBP": ("OPEN_BANKING_UK", "openBankingUK"), "EUR": ("OPEN_BANKING_EU", "openBankingEU")}
 _RECEIVED = frozenset({"RECEIVED", "SETTLED"})
 _TAKEN_ON = "COMPLETED"
 _SHOPPER_DONE = frozenset({"APPROVED_BY_RISK", "AUTHORISED_BY_USER", "DELAYED_AT_BANK"})
@@ -81,8 +79,8 @@ class Volt(Connector):
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a payment. What a repeat with the same key is answered is not documented, so each try has a new one."""
         headers = {**_HEADERS, "Idempotency-Key": key}
-        url = self.url("/payments", host="gateway")
-        answer = _accepted(decided(await self._bearer.send("POST", url, headers=headers, json=_payment(order))))
+        url, body = self.url("/payments", host="gateway"), requests.new_payment(order)
+        answer = _accepted(decided(await self._bearer.send("POST", url, headers=headers, json=body)))
         opened = read(Payment, answer)
         if not opened.page.startswith(("https://", "http://")):
             raise Unclear("the payment has no page to send the shopper to")
@@ -126,7 +124,7 @@ class Volt(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Request a refund of a part or all. Its outcome is told by a notification only."""
-        body = {"amount": amounts.minor(move.amount), "externalReference": _external(move.key)}
+        body: requests.Refund = {"amount": amounts.minor(move.amount), "externalReference": _external(move.key)}
         url = self.url(f"/payments/{quote(checkout.payment, safe='')}/request-refund")
         answer = decided(await self._bearer.send("POST", url, headers={"idempotency-key": move.key}, json=body))
         if answer.status == 403 and _SENT_BEFORE in read_or_empty(Error, answer).reason.lower():
@@ -136,7 +134,13 @@ class Volt(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _grant(self) -> Granted:
-        form = {"grant_type": "password", **{name: self.credentials[name] for name in _KEYS}}
+        form: requests.Grant = {
+            "grant_type": "password",
+            "client_id": self.credentials["client_id"],
+            "client_secret": self.credentials["client_secret"],
+            "username": self.credentials["username"],
+            "password": self.credentials["password"],
+        }
         answer = _accepted(decided(await self.http.prepare("POST", self.url("/oauth"), form=form)))
         granted = read(AccessToken, answer)
         return Granted(granted.access_token, granted.expires_in)
@@ -183,29 +187,6 @@ def _refunded(told: Told) -> Report | None:
     )  # fmt: skip
     # Underway: it names no amount of the payment, so it is no proof that the order was paid.
     return Paid(session=told.about, payment_id=told.about, total=None, captured=None, moves=(move,), underway=True)
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _payment(order: OrderToPay) -> dict[str, Any]:
-    system, member = _SYSTEM[order.total.currency]
-    who = order.customer
-    payer = {
-        # Volt knows a shopper again by this; it advises to hash what is personal.
-        "reference": hashlib.sha256((who.email or order.id).lower().encode()).hexdigest()[:32],
-        "firstName": who.first_name, "lastName": who.last_name, "email": who.email,
-    }  # fmt: skip
-    urls = {way: {"url": order.return_to(way)} for way in ("success", "failure", "pending", "cancel")}
-    return {
-        "currency": order.total.currency,
-        "amount": amounts.minor(order.total),
-        "internalReference": order.reference,
-        "paymentSystem": system,
-        member: {"type": "GOODS"},
-        "payer": {name: value for name, value in payer.items() if value},
-        "communication": {"notifications": {"url": order.events_url}, "return": {"urls": urls}},
-    }
 
 
 def _external(key: str) -> str:
