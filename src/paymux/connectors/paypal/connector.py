@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -57,6 +56,7 @@ from paymux.connectors.paypal.answers import (
     refusal,
 )
 from paymux.connectors.paypal.reports import move_of_capture, refundable, report_of, spread
+from paymux.connectors.paypal.requests import Body, EventType
 from paymux.connectors.provider_http import ProviderHttp, basic
 from paymux.connectors.reading import decided, raw, read
 from paymux.platform.http import Answer, NotSent, Unclear
@@ -151,14 +151,14 @@ class PayPal(Connector):
 
     async def set_up_events(self, url: str) -> None:
         """Register our address for the events of orders and payments; one with other events is corrected."""
-        names = [{"name": name} for name in _EVENTS]
+        names: list[EventType] = [{"name": name} for name in _EVENTS]
         hooks = read(Webhooks, await self._made("GET", _WEBHOOKS)).webhooks
         ours = next((hook for hook in hooks if hook.url == url), None)
         told = {kind.name for kind in ours.event_types} if ours else set()
         if ours is None:
             read(Webhook, await self._made("POST", _WEBHOOKS, {"url": url, "event_types": names}))
         elif "*" not in told and not told.issuperset(_EVENTS):
-            change = [{"op": "replace", "path": "/event_types", "value": names}]
+            change: Body = [{"op": "replace", "path": "/event_types", "value": names}]
             await self._made("PATCH", f"{_WEBHOOKS}/{quote(ours.id, safe='')}", change)
 
     # -- moving money -------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class PayPal(Connector):
 
     async def _grant(self) -> Granted:
         headers = {"Authorization": basic(self.credentials["client_id"], self.credentials["client_secret"])}
-        form = {"grant_type": "client_credentials"}
+        form: requests.TokenRequest = {"grant_type": "client_credentials"}
         answer = decided(await self.http.prepare("POST", self.url("/v1/oauth2/token"), headers=headers, form=form))
         if answer.status >= 400:
             raise refusal(answer)
@@ -245,7 +245,7 @@ class PayPal(Connector):
             raise NotSent(f"while preparing: {fault}") from fault
         return Granted(granted.access_token, granted.expires_in)
 
-    async def _answered(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    async def _answered(self, method: str, path: str, body: Body = None, key: str = "") -> Answer:
         """Send; return 2xx and clear 4xx. Raises Unclear for 409: a first try of the same still runs."""
         headers = {"Prefer": "return=representation", "PayPal-Request-Id": key} if key else {}
         if body is None and method == "POST":
@@ -255,7 +255,7 @@ class PayPal(Connector):
             raise Unclear("answer 409")
         return answer
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    async def _made(self, method: str, path: str, body: Body = None, key: str = "") -> Answer:
         answer = await self._answered(method, path, body, key)
         if answer.status >= 400:
             raise refusal(answer)
