@@ -41,6 +41,7 @@ from paymux.connectors.contract import (
 from paymux.connectors.reading import decided, raw, read
 from paymux.connectors.zip import answers, requests
 from paymux.connectors.zip.answers import Charge, refusal
+from paymux.connectors.zip.requests import Body, NewCharge
 from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
 
@@ -120,7 +121,8 @@ class Zip(Connector):
         if told.state not in _CHARGEABLE:
             return _report_of_checkout(told, answer)
         token, failure = await self._token(checkout, key) if checkout.get_token else (None, None)
-        kind, value = ("account_token", token) if token else ("checkout_id", checkout.session)
+        kind: requests.AuthorityType = "account_token" if token else "checkout_id"
+        value = token or checkout.session
         body = requests.charge_body(checkout.total, checkout.reference, checkout.auto_capture, kind, value)
         report = await self._charged(body, key, again=told.state == "completed")
         if not isinstance(report, Paid):
@@ -130,8 +132,7 @@ class Zip(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all; all that is left is the last capture, after which nothing stays authorised."""
-        body = {"amount": requests.number(move.amount), "is_partial_capture": not move.whole}
-        answer = await self._made("POST", f"{_charge_path(checkout)}/capture", body, move.key)
+        answer = await self._made("POST", f"{_charge_path(checkout)}/capture", requests.capture_body(move), move.key)
         charge = read(Charge, answer)
         if charge.captured_amount < move.captured + move.amount.amount:
             raise Unclear(f"the charge tells {charge.captured_amount} captured")
@@ -147,14 +148,10 @@ class Zip(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money; Zip demands a reason."""
-        body = {
-            "charge_id": checkout.payment, "amount": requests.number(move.amount), "currency": move.amount.currency,
-            "reason": move.description or move.reference,
-        }  # fmt: skip
-        answer = await self._made("POST", "/refunds", body, move.key)
+        answer = await self._made("POST", "/refunds", requests.refund_body(checkout, move), move.key)
         return Moved(provider_id=read(answers.Refund, answer).id, raw=raw(answer))
 
-    async def _charged(self, body: Any, key: str, *, again: bool = False) -> Report:
+    async def _charged(self, body: NewCharge, key: str, *, again: bool = False) -> Report:
         """Charge. `again`: the checkout was completed before, so a no says nothing of the charge that completed it."""
         answer = await self._answered("POST", "/charges", body, key)
         if answer.status >= 400 and again:
@@ -168,7 +165,7 @@ class Zip(Connector):
 
     async def _token(self, checkout: Checkout, key: str) -> tuple[str | None, str | None]:
         """A token of the approved checkout, or why Zip makes none. Raises NotSent when nobody knows: nothing was charged."""
-        body = {"authority": {"type": "checkout_id", "value": checkout.session}}
+        body: Body = {"authority": {"type": "checkout_id", "value": checkout.session}}
         try:
             made = read(answers.Token, await self._made("POST", "/tokens", body, f"{key}-token", first=True))
         except Refused as no:
@@ -180,7 +177,7 @@ class Zip(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _answered(
-        self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False
+        self, method: str, path: str, body: Body = None, key: str = "", *, first: bool = False
     ) -> Answer:
         """Send; return 2xx and clear 4xx. Raises Unclear for 409: a first try of the same may still run.
 
@@ -197,7 +194,7 @@ class Zip(Connector):
             raise Unclear("answer 409")
         return answer
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False) -> Answer:
+    async def _made(self, method: str, path: str, body: Body = None, key: str = "", *, first: bool = False) -> Answer:
         answer = await self._answered(method, path, body, key, first=first)
         if answer.status >= 400:
             raise refusal(answer)
