@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any
 
-from paymux.connectors import amounts
-from paymux.connectors.alipay import signature
+from paymux.connectors.alipay import requests, signature
 from paymux.connectors.alipay.answers import (
     Amount,
     Answered,
@@ -54,7 +53,6 @@ from paymux.connectors.contract import (
     WrongCredentials,
 )
 from paymux.connectors.reading import raw, read
-from paymux.money import Money
 from paymux.platform.clock import Clock
 from paymux.platform.database import from_json, to_json
 from paymux.platform.http import Answer, Unclear
@@ -74,7 +72,7 @@ class Alipay(Connector):
         """Open a payment. Whether a repeat gets the same URL is not documented: a lost one is opened afresh."""
         if self.account.live and self._sandboxed:
             raise Refused("a SANDBOX_ client id takes no real payment", "sandbox_client_id")
-        answer = await self._post("/payments/pay", self._payment(order, key))
+        answer = await self._post("/payments/pay", self._pay(order, key))
         opened = read(Opened, answer)
         if opened.result.result_status == "F":
             if opened.result.result_code in _DECLINED_AT_CREATE:
@@ -85,35 +83,12 @@ class Alipay(Connector):
         life = timedelta(seconds=self.facts.times.checkout or 0)
         return Redirect(url=opened.normal_url, session=opened.payment_id, expires_at=order.created_at + life)
 
-    def _payment(self, order: OrderToPay, key: str) -> dict[str, Any]:
-        currency = order.total.currency
-        about = str(order.additional_data.get("description") or f"Order {order.reference}")
-        body: dict[str, Any] = {
-            "productCode": "CASHIER_PAYMENT",
-            "paymentRequestId": request_id(key),
-            "paymentAmount": _amount(order.total),
-            "paymentMethod": {"paymentMethodType": self.code.settings["wallet"]},
-            "order": {
-                "referenceOrderId": order.reference,
-                "orderDescription": about[:256],
-                "orderAmount": _amount(order.total),
-                "buyer": _buyer(order),
-                "goods": [_goods(line, number) for number, line in enumerate(amounts.lines(order), 1)],
-            },
-            "env": {"terminalType": "WEB"},
-            "paymentRedirectUrl": order.return_url,
-            "paymentNotifyUrl": order.events_url,
-        }
-        region = self.credentials.get("merchant_region") or self.code.settings.get("merchant_region")
-        if region:
-            body["merchantRegion"] = region
-        settled_in = self.credentials.get("settlement_currency")
-        if settled_in:
-            body["settlementStrategy"] = {"settlementCurrency": settled_in}
-        if order.shipping:
-            shipping = {"shippingFee": _amount(Money(order.shipping, currency))}
-            body["order"]["shipping"] = shipping
-        return body
+    def _pay(self, order: OrderToPay, key: str) -> requests.Pay:
+        return requests.pay(
+            order, key, wallet=self.code.settings["wallet"],
+            region=self.credentials.get("merchant_region") or self.code.settings.get("merchant_region"),
+            settled_in=self.credentials.get("settlement_currency"),
+        )  # fmt: skip
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -123,7 +98,8 @@ class Alipay(Connector):
 
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment by its id, with its refunds. A cancelled one that was paid has been given back whole."""
-        answer = await self._post("/payments/inquiryPayment", {"paymentId": checkout.session})
+        named: requests.NamedPayment = {"paymentId": checkout.session}
+        answer = await self._post("/payments/inquiryPayment", named)
         payment = read(Payment, answer)
         payment.settled()
         said: dict[str, Any] = {"session": payment.payment_id or None, "raw": raw(answer)}
@@ -170,21 +146,16 @@ class Alipay(Connector):
 
     async def check(self) -> str:
         """Ask for a payment that can't be there: a signed «no such order» proves keys and client id."""
+        nobodys: requests.NamedPayment = {"paymentId": "0"}
         with contextlib.suppress(NotThere):
-            read(Payment, await self._post("/payments/inquiryPayment", {"paymentId": "0"})).settled()
+            read(Payment, await self._post("/payments/inquiryPayment", nobodys)).settled()
         return f"Alipay answered the client {self.credentials['client_id']}, and its signature is right"
 
     # -- moving money -------------------------------------------------------------------------
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all. A repeat with the same `refundRequestId` gets the first result again."""
-        body: dict[str, Any] = {
-            "refundRequestId": request_id(move.key), "paymentId": checkout.payment,
-            "refundAmount": _amount(move.amount), "referenceRefundId": move.reference[:64],
-        }  # fmt: skip
-        if move.description:
-            body["refundReason"] = move.description[:256]
-        answer = await self._post("/payments/refund", body)
+        answer = await self._post("/payments/refund", requests.refund(checkout.payment, move))
         refund = read(Refund, answer)
         if refund.result.result_code == "REFUND_IN_PROCESS":
             return Underway(provider_id=refund.refund_id or None, raw=raw(answer))
@@ -197,7 +168,8 @@ class Alipay(Connector):
         self, checkout: Checkout, kind: MoveKind, key: str, provider_id: str | None
     ) -> ProviderMove | None:
         """Ask for one refund by its request's id."""
-        refund = read(Refund, await self._post("/payments/inquiryRefund", {"refundRequestId": request_id(key)}))
+        named: requests.NamedRefund = {"refundRequestId": request_id(key)}
+        refund = read(Refund, await self._post("/payments/inquiryRefund", named))
         try:
             refund.settled()
         except NotThere:
@@ -206,7 +178,7 @@ class Alipay(Connector):
 
     async def cancel_checkout(self, checkout: Checkout) -> None:
         """Close an unpaid payment; one that is paid or dead is left as it is."""
-        named = {"paymentId": checkout.session}
+        named: requests.NamedPayment = {"paymentId": checkout.session}
         payment = read(Payment, await self._post("/payments/inquiryPayment", named))
         payment.settled()
         if payment.payment_status in ("SUCCESS", "PENDING"):
@@ -220,7 +192,7 @@ class Alipay(Connector):
     def _sandboxed(self) -> bool:
         return self.credentials["client_id"].startswith("SANDBOX_")
 
-    async def _post(self, call: str, body: Mapping[str, Any]) -> Answer:
+    async def _post(self, call: str, body: Mapping[str, object]) -> Answer:
         """Send a signed request; return its answer, whose signature is right. Raises Unclear for any other answer."""
         client, time = self.credentials["client_id"], Clock.real().astimezone(UTC).isoformat(timespec="seconds")
         path = ("/ams/sandbox/api/v1" if self._sandboxed else "/ams/api/v1") + call
@@ -253,29 +225,6 @@ def _check_known(answer: Answer) -> None:
         said = read(Answered, answer)
         if said.result.result_status == "F" and isinstance(said.refusal, WrongCredentials):
             raise said.refusal
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _amount(money: Money) -> dict[str, str]:
-    return {"currency": money.currency, "value": str(amounts.minor(money))}
-
-
-def _buyer(order: OrderToPay) -> dict[str, Any]:
-    who = order.customer
-    named = {"firstName": who.first_name, "lastName": who.last_name}
-    buyer: dict[str, Any] = {"buyerEmail": who.email, "buyerPhoneNo": who.phone}
-    if any(named.values()):
-        buyer["buyerName"] = {name: part for name, part in named.items() if part}
-    return {name: part for name, part in buyer.items() if part}
-
-
-def _goods(line: amounts.Line, number: int) -> dict[str, Any]:
-    return {
-        "referenceGoodsId": (line.sku or str(number))[:64], "goodsName": line.name[:256] or "Item",
-        "goodsQuantity": str(line.quantity), "goodsUnitAmount": _amount(line.unit),
-    }  # fmt: skip
 
 
 # -- what is read -----------------------------------------------------------------------------
