@@ -16,11 +16,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors import amounts
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
-    Address,
     Ask,
     Checkout,
     Connector,
@@ -42,14 +40,13 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import raw, read
-from paymux.connectors.sezzle import answers
+from paymux.connectors.sezzle import answers, requests
 from paymux.connectors.sezzle.answers import Authorization, Order, refusal, total
 from paymux.connectors.signing import hmac_base64, hmac_hex, same
-from paymux.money import Money
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, CallFailed, NotSent, Unclear
 
-_EVENTS = ["order.authorized", "order.captured", "order.refunded"]
+_EVENTS: list[requests.EventName] = ["order.authorized", "order.captured", "order.refunded"]
 _TOKEN_LIFE = 7200.0
 
 
@@ -65,17 +62,15 @@ class Sezzle(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a session. It has no idempotency key; an order that nobody agreed to moves nothing."""
-        answer = await self._send("POST", "/session", _session(order))
+        answer = await self._send("POST", "/session", requests.session(order))
         opened = read(answers.Session, answer)
         state = {"tokenize": opened.tokenize.token} if opened.tokenize else {}
         return Redirect(url=opened.order.checkout_url, session=opened.order.uuid, state=state)
 
     async def charge_token(self, order: OrderToPay, token: str, key: str) -> Report:
         """Make an order for a customer. It is answered 200 even where Sezzle does not approve of it."""
-        wanted = {
-            "intent": _intent(order.auto_capture), "reference_id": order.reference, "order_amount": _price(order.total),
-        }  # fmt: skip
-        answer = await self._send("POST", f"/customer/{quote(token, safe='')}/order", wanted, key)
+        path = f"/customer/{quote(token, safe='')}/order"
+        answer = await self._send("POST", path, requests.customer_order(order), key)
         made = read(Order, answer)
         if made.authorization is None or not made.authorization.approved:
             return Declined(
@@ -137,17 +132,20 @@ class Sezzle(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all, as often as wanted."""
-        return await self._move(checkout, "capture", {"capture_amount": _price(move.amount)}, move.key)
+        body: requests.Capture = {"capture_amount": requests.price(move.amount)}
+        return await self._move(checkout, "capture", body, move.key)
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Release a part or all of what is not captured yet."""
-        return await self._move(checkout, "release", _price(move.amount), move.key)
+        return await self._move(checkout, "release", requests.price(move.amount), move.key)
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund a part or all of what was captured."""
-        return await self._move(checkout, "refund", _price(move.amount), move.key)
+        return await self._move(checkout, "refund", requests.price(move.amount), move.key)
 
-    async def _move(self, checkout: Checkout, verb: str, body: Any, key: str) -> MoveResult:
+    async def _move(
+        self, checkout: Checkout, verb: str, body: requests.Capture | requests.Price, key: str
+    ) -> MoveResult:
         answer = await self._send("POST", f"/order/{quote(checkout.payment, safe='')}/{verb}", body, key)
         return Moved(provider_id=read(answers.Moved, answer).uuid, raw=raw(answer))
 
@@ -160,7 +158,7 @@ class Sezzle(Connector):
     async def set_up_events(self, url: str) -> None:
         """Subscribe our URL to the events of orders, once."""
         ours = [hook for hook in await self._webhooks() if hook.url == url]
-        wanted = {"url": url, "events": _EVENTS}
+        wanted: requests.NewWebhook = {"url": url, "events": _EVENTS}
         if not ours:
             await self._send("POST", "/webhooks", wanted)
         elif not any(set(_EVENTS) <= set(hook.events or ()) for hook in ours):
@@ -171,7 +169,9 @@ class Sezzle(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer:
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, key: str | None = None
+    ) -> Answer:
         """Send with an access token; return 2xx. Raises Refused for 4xx, Unclear for anything else."""
         headers = {"Sezzle-Request-Id": key} if key else {}
         answer = await self._bearer.send(method, self.url(path), headers=headers, json=body)
@@ -183,7 +183,9 @@ class Sezzle(Connector):
         raise refusal(answer)
 
     async def _grant(self) -> Granted:
-        keys = {name: self.credentials[name] for name in ("public_key", "private_key")}
+        keys: requests.Authentication = {
+            "public_key": self.credentials["public_key"], "private_key": self.credentials["private_key"],
+        }  # fmt: skip
         answer = await self.http.prepare("POST", self.url("/authentication"), json=keys)
         if 400 <= answer.status < 500:
             raise refusal(answer)
@@ -191,60 +193,6 @@ class Sezzle(Connector):
             return Granted(read(answers.AccessToken, answer).token, _TOKEN_LIFE)
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _session(order: OrderToPay) -> dict[str, Any]:
-    currency, who = order.total.currency, order.customer
-    customer: dict[str, Any] = {
-        "tokenize": order.get_token,
-        **_given(email=who.email, first_name=who.first_name, last_name=who.last_name, phone=who.phone),
-    }
-    for name, place in (("billing_address", order.billing), ("shipping_address", order.delivery)):
-        if place is not None and (told := _address(place)):
-            customer[name] = told
-    wanted: dict[str, Any] = {
-        "intent": _intent(order.auto_capture), "reference_id": order.reference, "description": f"Order {order.reference}",
-        "items": [
-            {"name": line.name, "sku": line.sku or line.name, "quantity": line.quantity, "price": _price(line.unit)}
-            for line in amounts.lines(order)
-        ],
-        "shipping_amount": _price(Money(order.shipping, currency)), "tax_amount": _price(Money(order.tax, currency)),
-        "order_amount": _price(order.total),
-    }  # fmt: skip
-    if order.discount:
-        wanted["discounts"] = [{"name": "Discount", "amount": _price(Money(order.discount, currency))}]
-    return {
-        "complete_url": {"href": order.return_to("success"), "method": "GET"},
-        "cancel_url": {"href": order.return_to("cancel"), "method": "GET"},
-        "customer": customer, "order": wanted,
-    }  # fmt: skip
-
-
-def _address(place: Address) -> dict[str, str]:
-    """An address, where it has everything that Sezzle demands of one."""
-    needed = {
-        "street": place.street, "city": place.city, "state": place.state or place.region,
-        "postal_code": place.postal_code, "country_code": place.country,
-    }  # fmt: skip
-    if not all(needed.values()):
-        return {}
-    name = f"{place.first_name} {place.last_name}".strip()
-    return {**needed, **_given(name=name, street2=place.street2, phone=place.phone)}
-
-
-def _intent(auto_capture: bool) -> str:
-    return "CAPTURE" if auto_capture else "AUTH"
-
-
-def _price(money: Money) -> dict[str, Any]:
-    return {"amount_in_cents": amounts.minor(money), "currency": money.currency}
-
-
-def _given(**fields: str) -> dict[str, str]:
-    return {name: text for name, text in fields.items() if text}
 
 
 # -- what is read -----------------------------------------------------------------------------
