@@ -13,13 +13,10 @@ here. Sources: see provider.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from paymux.connectors import amounts
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -39,8 +36,8 @@ from paymux.connectors.contract import (
     Underway,
 )
 from paymux.connectors.reading import decided, raw, read
+from paymux.connectors.shopback import requests
 from paymux.connectors.shopback.answers import AccessToken, Opened, Order, RefundRequest, Told, refusal
-from paymux.money import Money
 from paymux.platform.database import from_json
 from paymux.platform.http import Answer, NotSent, Unclear
 
@@ -48,8 +45,6 @@ _PAID, _REFUNDED = "APPROVED", "REFUNDED"
 # With a 409 or one of these codes ShopBack knows such a request from before: what became of it, it does not say.
 _KNOWN_BEFORE = frozenset({"duplicated_request", "in_process"})
 _LONGEST_DESCRIPTION = 1024
-_EXPRESS = frozenset({"express", "same_day"})
-_PICKED_UP = frozenset({"pick-up", "store", "store pick-up"})
 
 
 class Shopback(Connector):
@@ -59,7 +54,7 @@ class Shopback(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Initiate an order, which moves no money."""
-        wanted = _order(order, self.credentials.get("store_uuid", ""))
+        wanted = requests.new_order(order, self.credentials.get("store_uuid", ""))
         opened = read(Opened, await self._made("POST", "/order/initiate", wanted, key))
         page = {"ORDER_CONTEXT_TOKEN": opened.order_context_token, "platform": "bespoke", "version": "1.0.1"}
         return Redirect(url=self.url(f"/paylater?{urlencode(page)}", "checkout"), session=opened.order_uuid)
@@ -94,7 +89,7 @@ class Shopback(Connector):
         afterwards, so one counts as soon as it is accepted, as in ShopBack's own modules.
         """
         about = (move.description or move.reference)[:_LONGEST_DESCRIPTION]
-        body = {"amount": _number(move.amount), "description": about}
+        body: requests.Refund = {"amount": requests.number(move.amount), "description": about}
         answer = await self._made("POST", f"{_path(checkout.session)}/refund", body, move.key)
         done = read(RefundRequest, answer)
         whole = move.amount == checkout.total
@@ -108,7 +103,9 @@ class Shopback(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer:
+    async def _made(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, key: str | None = None
+    ) -> Answer:
         """Send with a new token; return 2xx. Raises Refused for a clear no."""
         headers = {"Authorization": f"Bearer {await self._login()}"}
         if key is not None:
@@ -122,7 +119,9 @@ class Shopback(Connector):
         raise no
 
     async def _login(self) -> str:
-        keys = {"username": self.credentials["merchant_id"], "password": self.credentials["merchant_secret"]}
+        keys: requests.Login = {
+            "username": self.credentials["merchant_id"], "password": self.credentials["merchant_secret"],
+        }  # fmt: skip
         answer = await self.http.prepare("POST", self.url("/auth/login"), json=keys)
         if answer.status == 401:
             raise Refused("ShopBack does not accept the merchant ID with this secret", "401")
@@ -154,58 +153,3 @@ def _report(order: Order, answer: Answer, checkout: Checkout) -> Report:
     if order.status == "CANCELLED":
         return Cancelled(reason="the order was cancelled at ShopBack", **said)
     return Pending(reason=f"the order is {order.status[:64]}", **said)
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay, store: str) -> dict[str, Any]:
-    currency, who, discount = order.total.currency, order.customer, order.discount
-    wanted: dict[str, Any] = {
-        "totalAmount": _number(order.total),
-        "originalAmount": _number(Money(order.total.amount + discount, currency)),
-        "discount": _number(Money(discount, currency)),
-        "taxAmount": _number(Money(order.tax, currency)),
-        "shippingAmount": _number(Money(order.shipping, currency)),
-        "currency": currency,
-        "merchantOrderId": order.reference,
-        "shippingMethod": _shipping(order),
-        "billingAddress": _address(order.billing),
-        "shippingAddress": _address(order.delivery or order.billing),
-        "items": [
-            _given(name=line.name or "Item", sku=line.sku) | {"quantity": line.quantity, "price": _number(line.unit)}
-            for line in amounts.lines(order)
-        ],
-        "callbackUrl": order.events_url,
-        "returnToShopUrl": order.return_to("success"),
-        "closeUrl": order.return_to("failure"),
-    }
-    return wanted | _given(
-        consumerEmail=who.email, consumerPhoneNumber=who.phone or order.billing.phone, consumerFirstName=who.first_name,
-        consumerLastName=who.last_name, storeUuid=store, voucherCode=str(order.additional_data.get("voucherCode", "")),
-    )  # fmt: skip
-
-
-def _shipping(order: OrderToPay) -> str:
-    """ShopBack's word for how the order is delivered."""
-    if order.shipping_method in _PICKED_UP:
-        return "PICKUP"
-    if order.shipping_type in _EXPRESS:
-        return "EXPRESS"
-    return "NORMAL" if order.shipping_type in ("", "normal") else "MERCHANT_SPECIFIED"
-
-
-def _address(address: Address) -> dict[str, str]:
-    return _given(
-        line1=address.street, line2=address.street2, city=address.city, state=address.state or address.region,
-        postcode=address.postal_code, countryCode=address.country,
-    )  # fmt: skip
-
-
-def _number(money: Money) -> Decimal:
-    """Major units, for a JSON number. Raises Refused when the currency can't hold it."""
-    return Decimal(amounts.text(money))
-
-
-def _given(**fields: str) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value}
