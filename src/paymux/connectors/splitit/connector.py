@@ -18,11 +18,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from paymux.connectors.amounts import text
 from paymux.connectors.bearer import Bearer, Granted
 from paymux.connectors.contract import (
     Account,
-    Address,
     Ask,
     Cancelled,
     Checkout,
@@ -45,7 +43,7 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.reading import decided, raw, read
-from paymux.connectors.splitit import answers
+from paymux.connectors.splitit import answers, requests
 from paymux.connectors.splitit.answers import Plan, refusal
 from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
@@ -67,7 +65,7 @@ class Splitit(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Initiate a plan, which moves no money."""
-        body = _plan(order, self.credentials["terminal_id"])
+        body = requests.plan(order, self.credentials["terminal_id"])
         opened = read(answers.Opened, await self._made("POST", f"{_PLANS}/initiate", body, key))
         if not opened.checkout_url.startswith(("https://", "http://")):
             raise Unclear("the plan has no address to send the shopper to")
@@ -107,7 +105,8 @@ class Splitit(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Start the authorised plan."""
-        answer = await self._made("PUT", f"{_path(checkout)}/updateorder", {"Capture": True}, move.key)
+        body: requests.Update = {"Capture": True}
+        answer = await self._made("PUT", f"{_path(checkout)}/updateorder", body, move.key)
         said = read(answers.Updated, answer)
         if said.status not in _RUNS:
             raise Unclear(f"the plan is {said.status[:64]} after its capture")
@@ -115,15 +114,16 @@ class Splitit(Connector):
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Cancel the plan before it runs, by a refund of all of it."""
-        return await self._refunded(checkout, move, {})
+        return await self._refunded(checkout, move, {"Amount": requests.number(move.amount), "ReferenceId": move.key})
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Lessen the instalments to come, beginning with the next one, and give back what is more than those."""
-        return await self._refunded(checkout, move, {"RefundStrategy": "FutureInstallmentsFirst"})
+        amount = requests.number(move.amount)
+        body: requests.Refund = {"Amount": amount, "RefundStrategy": "FutureInstallmentsFirst", "ReferenceId": move.key}
+        return await self._refunded(checkout, move, body)
 
-    async def _refunded(self, checkout: Checkout, move: Move, how: Mapping[str, str]) -> MoveResult:
+    async def _refunded(self, checkout: Checkout, move: Move, body: requests.Refund) -> MoveResult:
         amount = move.amount
-        body = {"Amount": _number(amount), **how, "ReferenceId": move.key}
         answer = await self._made("POST", f"{_path(checkout)}/refund", body, move.key)
         said = read(answers.Refunded, answer)
         summary = said.summary
@@ -142,7 +142,7 @@ class Splitit(Connector):
         return read(answers.Authorized, answer).is_authorized
 
     async def _grant(self) -> Granted:
-        form = {
+        form: requests.TokenForm = {
             "grant_type": "client_credentials", "scope": "api.v3", "client_id": self.credentials["client_id"],
             "client_secret": self.credentials["client_secret"],
         }  # fmt: skip
@@ -155,7 +155,7 @@ class Splitit(Connector):
             raise NotSent(f"while preparing: {fault}") from fault
         return Granted(granted.access_token, granted.expires_in)
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    async def _made(self, method: str, path: str, body: Mapping[str, object] | None = None, key: str = "") -> Answer:
         headers = {"X-Splitit-IdempotencyKey": key or str(uuid.uuid4()), "X-Splitit-TouchPoint": "paymux"}
         answer = decided(await self._bearer.send(method, self.url(path), headers=headers, json=body))
         if answer.status == 409:
@@ -167,65 +167,6 @@ class Splitit(Connector):
 
 def _path(checkout: Checkout) -> str:
     return f"{_PLANS}/{quote(checkout.session, safe='')}"
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _plan(order: OrderToPay, terminal: str) -> dict[str, Any]:
-    who = order.customer
-    plan: dict[str, Any] = {
-        "TotalAmount": _number(order.total), "Currency": order.total.currency, "TerminalId": terminal,
-        "PurchaseMethod": "ECommerce", "RefOrderNumber": order.reference,
-    }  # fmt: skip
-    body: dict[str, Any] = {
-        "AutoCapture": order.auto_capture,
-        "Shopper": _given(
-            FullName=f"{who.first_name} {who.last_name}".strip(), Email=who.email, PhoneNumber=who.phone,
-            Culture=_culture(order.locale),
-        ),
-        "PlanData": plan,
-        "BillingAddress": _address(order.billing),
-        "RedirectUrls": {
-            "Succeeded": order.return_to("success"), "Failed": order.return_to("failure"),
-            "Cancel": order.return_to("cancel"),
-        },
-        "EventsEndpoints": {"CreateSucceeded": order.events_url},
-    }  # fmt: skip
-    if (first := order.additional_data.get("numberOfInstallments")) is not None:
-        plan["NumberOfInstallments"] = _count(first)
-    if offered := order.additional_data.get("displayedInstallmentOptions"):
-        body["UxSettings"] = {"DisplayedInstallmentOptions": [_count(number) for number in offered]}
-    return body
-
-
-def _address(address: Address) -> dict[str, str]:
-    return _given(
-        AddressLine1=address.street, AddressLine2=address.street2, City=address.city, Country=address.country,
-        State=address.state or address.region, Zip=address.postal_code,
-    )  # fmt: skip
-
-
-def _culture(locale: str) -> str:
-    """`de-DE` for `de_DE_formal`; empty where the locale names no country, as Splitit refuses unknown cultures."""
-    parts = locale.replace("-", "_").split("_")
-    return f"{parts[0].lower()}-{parts[1].upper()}" if len(parts) > 1 and len(parts[1]) == 2 else ""
-
-
-def _count(value: Any) -> int:
-    """A number of instalments. Raises Refused for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value != int(value) or value < 1:
-        raise Refused("a number of instalments is a whole number of at least 1", "invalid_additional_data")
-    return int(value)
-
-
-def _number(money: Money) -> Decimal:
-    """An exact number in major units. Raises Refused when the currency can't hold it."""
-    return Decimal(text(money))
-
-
-def _given(**fields: str) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value}
 
 
 # -- what is read -----------------------------------------------------------------------------
