@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from joserfc import jws
@@ -36,7 +35,7 @@ from paymux.connectors.contract import (
     Report,
 )
 from paymux.connectors.reading import decided, raw, read
-from paymux.connectors.tamara import reports
+from paymux.connectors.tamara import reports, requests
 from paymux.connectors.tamara.answers import (
     Authorisation,
     Canceled,
@@ -48,7 +47,7 @@ from paymux.connectors.tamara.answers import (
     read_payment_types,
     refusal,
 )
-from paymux.connectors.tamara.requests import MAX_DESCRIPTION, checkout_of, money_of
+from paymux.connectors.tamara.requests import MAX_DESCRIPTION, Body, checkout_of, money_of
 from paymux.platform.http import Answer, Unclear
 
 
@@ -116,7 +115,7 @@ class Tamara(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture the order. The official SDK always tells when and by whom it was shipped."""
-        body = {
+        body: requests.Capture = {
             "order_id": checkout.payment,
             "total_amount": money_of(move.amount),
             "shipping_info": {"shipped_at": datetime.now(UTC).isoformat(timespec="seconds"), "shipping_company": "N/A"},
@@ -127,7 +126,7 @@ class Tamara(Connector):
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Cancel the order, which is possible until anything of it is captured."""
-        body = {"total_amount": money_of(move.amount)}
+        body: requests.Cancel = {"total_amount": money_of(move.amount)}
         answer = _accepted(await self._send("POST", f"/orders/{_id(checkout)}/cancel", body))
         done = read(Canceled, answer)
         if done.status != "canceled":
@@ -136,7 +135,7 @@ class Tamara(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money, a part or all."""
-        body = {
+        body: requests.Refund = {
             "total_amount": money_of(move.amount),
             "comment": (move.description or f"Refund {move.reference}")[:MAX_DESCRIPTION],
             "merchant_refund_id": move.key,
@@ -158,7 +157,7 @@ class Tamara(Connector):
         ]
         return f"read the ways to pay in {self.code.countries[0]}: {', '.join(names) or 'none'}"
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Body = None) -> Answer:
         headers = {"Authorization": f"Bearer {self.credentials['api_token']}"}
         return await self.http.send(method, self.url(path), headers=headers, json=body)
 
