@@ -17,7 +17,7 @@ from tests.connectors.generic.conftest import CODE, Canned, Service, judge, judg
 
 
 def new_checkout(service: Service, **changes: Any) -> dict[str, Any]:
-    return checkout_body(service.order(**changes), CODE)
+    return dict(checkout_body(service.order(**changes), CODE))
 
 
 def money(amount: str, currency: str = "AUD") -> dict[str, Any]:
@@ -208,7 +208,7 @@ async def test_the_connector_pays_captures_and_refunds_at_the_service(service: S
 async def test_a_token_is_kept_and_charged_once_per_key(service: Service) -> None:
     seen = await paid(service, get_token=True)
     assert seen["token"]["value"]
-    body = charge_body(service.order(), CODE) | {"token": seen["token"]["value"]}
+    body = dict(charge_body(service.order(), CODE, seen["token"]["value"]))
     status, first = await service.call("POST", "/charges", body, key="k-1")
     assert (status, first["status"], first["url"], first["payment"]["captured"]) == (201, "paid", None, "100.00")
     assert await service.call("POST", "/charges", body, key="k-1") == (201, first)

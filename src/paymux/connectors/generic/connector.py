@@ -8,7 +8,7 @@ Source: docs/generic-contract.md and docs/generic-contract.openapi.yaml.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from paymux.connectors.contract import (
@@ -47,9 +47,8 @@ from paymux.connectors.generic.answers import (
     without_token,
 )
 from paymux.connectors.generic.contract_check import check_contract
-from paymux.connectors.generic.requests import charge_body, checkout_body
+from paymux.connectors.generic.requests import charge_body, checkout_body, move_body
 from paymux.connectors.generic.signature import VERSION, VERSION_HEADER, open_secret, signed_headers, verified_event
-from paymux.money import InexactAmount
 from paymux.platform.clock import Clock
 from paymux.platform.database import from_json, to_json
 from paymux.platform.http import Unclear
@@ -68,7 +67,7 @@ class Generic(Connector):
             raise Refused("The provider account has no endpoint.", "no_endpoint")
         return named or self.account.hosts["api"]
 
-    async def call(self, method: str, target: str, *, key: str = "", body: Mapping[str, Any] | None = None) -> Any:
+    async def call(self, method: str, target: str, *, key: str = "", body: Mapping[str, object] | None = None) -> Any:
         """One signed call; return the JSON of its success. Raises NotThere, Refused, NotSent or Unclear."""
         content = b"" if body is None else to_json(body).encode()
         # Real time, not the installation's clock: the service compares it with its own (C1).
@@ -88,7 +87,7 @@ class Generic(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         try:
-            answer = await self.call("POST", "/checkouts", key=key, body=_exactly(checkout_body, order, self.code.code))
+            answer = await self.call("POST", "/checkouts", key=key, body=checkout_body(order, self.code.code))
         except Refused as no:
             if no.code == "declined":
                 return Declined(reason=no.reason, code=no.code)
@@ -104,9 +103,7 @@ class Generic(Connector):
 
     async def charge_token(self, order: OrderToPay, token: str, key: str) -> Report:
         try:
-            answer = await self.call(
-                "POST", "/charges", key=key, body=_exactly(charge_body, order, self.code.code) | {"token": token}
-            )
+            answer = await self.call("POST", "/charges", key=key, body=charge_body(order, self.code.code, token))
         except Refused as no:
             if no.code == "declined":
                 return Declined(reason=no.reason, code=no.code)
@@ -162,8 +159,8 @@ class Generic(Connector):
         return await self._move(checkout, MoveKind.REFUND, move)
 
     async def _move(self, checkout: Checkout, kind: MoveKind, move: Move) -> MoveResult:
-        body = _exactly(_move_body, move)
-        answer = await self.call("POST", f"/checkouts/{checkout.session}/{_PATHS[kind]}", key=move.key, body=body)
+        target = f"/checkouts/{checkout.session}/{_PATHS[kind]}"
+        answer = await self.call("POST", target, key=move.key, body=move_body(move))
         seen = _about(read(Operation, answer), checkout, kind, move.key)
         if seen.amount.money != move.amount:
             raise Unclear("the answer names another amount")
@@ -197,21 +194,6 @@ class Generic(Connector):
 
     async def check(self) -> str:
         return await check_contract(self)
-
-
-def _exactly(make: Callable[..., dict[str, Any]], *about: object) -> dict[str, Any]:
-    try:
-        return make(*about)
-    except InexactAmount as fault:
-        raise Refused(str(fault), "inexact_amount") from fault
-
-
-def _move_body(move: Move) -> dict[str, Any]:
-    return {
-        "amount": {"amount": move.amount.text, "currency": move.amount.currency},
-        "reference": move.reference,
-        "description": move.description,
-    }
 
 
 def _about(seen: Operation, checkout: Checkout, kind: MoveKind, key: str) -> Operation:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paymux.connectors.contract import Address, Item, NotThere, OrderToPay, Person, Refused
 from paymux.connectors.generic.answers import CheckoutSeen, CheckoutsFound, Operation, read
-from paymux.connectors.generic.requests import checkout_body
+from paymux.connectors.generic.requests import TrialCheckout, checkout_body
 from paymux.connectors.generic.signature import VERSION, VERSION_HEADER, open_secret, signed_headers
 from paymux.money import Money
 from paymux.platform.clock import Clock
@@ -31,7 +31,7 @@ async def check_contract(connector: Generic) -> str:
 class _Check:
     def __init__(self, connector: Generic) -> None:
         self.connector = connector
-        self.body = checkout_body(_test_order(connector), connector.code.code) | {"test": True}
+        self.body: TrialCheckout = {**checkout_body(_test_order(connector), connector.code.code), "test": True}
         # Nobody listens to a test checkout.
         self.body["urls"].pop("events", None)
         self.key = new_id("check")
