@@ -17,9 +17,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from paymux.connectors.amounts import lines, text
 from paymux.connectors.contract import (
-    Address,
     Approved,
     Ask,
     Checkout,
@@ -36,12 +34,11 @@ from paymux.connectors.contract import (
     OrderToPay,
     Paid,
     Pending,
-    Person,
     Redirect,
     Report,
 )
 from paymux.connectors.reading import decided, raw, read
-from paymux.connectors.scalapay import answers
+from paymux.connectors.scalapay import answers, requests
 from paymux.connectors.scalapay.answers import Amount, Order, refusal
 from paymux.connectors.signing import hmac_hex, same
 from paymux.money import Money
@@ -58,7 +55,7 @@ class Scalapay(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Create an order, which moves no money."""
-        opened = read(answers.Opened, await self._made("POST", "/v2/orders", _order(order), key))
+        opened = read(answers.Opened, await self._made("POST", "/v2/orders", requests.new_order(order), key))
         if not opened.checkout_url.startswith(("https://", "http://")):
             raise Unclear("the order has no address to send the shopper to")
         return Redirect(url=opened.checkout_url, session=opened.token, expires_at=opened.expires)
@@ -112,12 +109,14 @@ class Scalapay(Connector):
         if not isinstance(seen, Approved):
             return seen
         total = _held(order)
-        body: dict[str, Any] = {"merchantReference": checkout.reference}
         if checkout.auto_capture:
-            answer = await self._made("POST", "/v2/payments/capture", {"token": checkout.session, **body}, key)
+            take: requests.Capture = {"token": checkout.session, "merchantReference": checkout.reference}
+            answer = await self._made("POST", "/v2/payments/capture", take, key)
         else:
-            body["authorizationExpiryMilliseconds"] = _KEPT_FOR
-            answer = await self._made("POST", f"{_path(checkout)}/delay", body, key)
+            hold: requests.Delay = {
+                "merchantReference": checkout.reference, "authorizationExpiryMilliseconds": _KEPT_FOR,
+            }  # fmt: skip
+            answer = await self._made("POST", f"{_path(checkout)}/delay", hold, key)
         settled = _settled(answer, "APPROVED" if checkout.auto_capture else "AUTHORIZED")
         return Paid(
             session=settled.token,
@@ -131,19 +130,23 @@ class Scalapay(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture the delayed order, named by its whole amount."""
-        body = {"token": checkout.session, "merchantReference": checkout.reference, "amount": _money(move.amount)}
+        body: requests.Capture = {
+            "token": checkout.session, "merchantReference": checkout.reference, "amount": requests.amount(move.amount),
+        }  # fmt: skip
         answer = await self._made("POST", "/v2/payments/capture", body, move.key)
         return Moved(provider_id=f"{_settled(answer, 'APPROVED').token}/capture", raw=raw(answer))
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Give the authorised order up; Scalapay tells the shopper."""
-        body = {"merchantReference": checkout.reference}
+        body: requests.Void = {"merchantReference": checkout.reference}
         answer = await self._made("POST", f"{_path(checkout)}/void", body, move.key)
         return Moved(provider_id=f"{read(answers.Voided, answer).token}/void", raw=raw(answer))
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money."""
-        body = {"refundAmount": _money(move.amount), "merchantRefundReference": move.reference}
+        body: requests.Refund = {
+            "refundAmount": requests.amount(move.amount), "merchantRefundReference": move.reference,
+        }  # fmt: skip
         answer = await self._made("POST", f"{_path(checkout)}/refund", body, move.key)
         said = read(answers.Refunded, answer)
         if said.amount is not None and _as_money(said.amount) != move.amount:
@@ -153,7 +156,7 @@ class Scalapay(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _answered(
-        self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False
+        self, method: str, path: str, body: Mapping[str, object] | None = None, key: str = "", *, first: bool = False
     ) -> Answer:
         """Send; return 2xx and clear 4xx. Raises Unclear for 409: another operation on the order still runs.
 
@@ -168,7 +171,9 @@ class Scalapay(Connector):
             raise Unclear("answer 409")
         return answer
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False) -> Answer:
+    async def _made(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, key: str = "", *, first: bool = False
+    ) -> Answer:
         answer = await self._answered(method, path, body, key, first=first)
         if answer.status >= 400:
             raise refusal(answer)
@@ -177,58 +182,6 @@ class Scalapay(Connector):
 
 def _path(checkout: Checkout) -> str:
     return f"/v2/payments/{quote(checkout.session, safe='')}"
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _order(order: OrderToPay) -> dict[str, Any]:
-    currency, who, more = order.total.currency, order.customer, order.additional_data
-    body: dict[str, Any] = {
-        "totalAmount": _money(order.total),
-        "consumer": {
-            "givenNames": who.first_name, "surname": who.last_name, "email": who.email, "phoneNumber": who.phone,
-        },
-        "billing": _contact(order.billing, who),
-        "shipping": _contact(order.delivery if _complete(order.delivery) else order.billing, who),
-        "items": [
-            {
-                "name": line.name, "category": str(more.get("category") or "other"), "quantity": line.quantity,
-                "sku": line.sku or "-".join(line.name.lower().split()), "price": _money(line.unit),
-            }
-            for line in lines(order)
-        ],
-        # Scalapay adds its own fields to whatever query is there.
-        "merchant": {
-            "redirectConfirmUrl": order.return_to("success"), "redirectCancelUrl": order.return_to("cancel"),
-        },
-        "merchantReference": order.reference,
-        "taxAmount": _money(Money(order.tax, currency)),
-        "shippingAmount": _money(Money(order.shipping, currency)),
-        "type": "online",
-    }  # fmt: skip
-    if order.discount:
-        body["discounts"] = [{"displayName": "Discount", "amount": _money(Money(order.discount, currency))}]
-    if more.get("product"):
-        body["product"] = str(more["product"])
-    return body
-
-
-def _complete(address: Address | None) -> bool:
-    return address is not None and bool(address.street and address.city and address.postal_code and address.country)
-
-
-def _contact(address: Address | None, who: Person) -> dict[str, str]:
-    to = address or Address()
-    name = f"{to.first_name} {to.last_name}".strip() or f"{who.first_name} {who.last_name}".strip()
-    return {
-        "name": name, "line1": ", ".join(part for part in (to.street, to.street2) if part), "suburb": to.city,
-        "postcode": to.postal_code, "countryCode": to.country, "phoneNumber": to.phone or who.phone,
-    }  # fmt: skip
-
-
-def _money(money: Money) -> dict[str, str]:
-    return {"amount": text(money), "currency": money.currency}
 
 
 # -- what is read -----------------------------------------------------------------------------
