@@ -16,11 +16,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from paymux.connectors.affirm import requests
 from paymux.connectors.affirm.answers import KINDS, Event, Opened, Transaction, refusal
 from paymux.connectors.affirm.answers import Checkout as Standing
-from paymux.connectors.amounts import lines, minor
+from paymux.connectors.affirm.requests import Body
+from paymux.connectors.amounts import minor
 from paymux.connectors.contract import (
-    Address,
     Approved,
     Ask,
     Cancelled,
@@ -39,7 +40,6 @@ from paymux.connectors.contract import (
     OrderToPay,
     Paid,
     Pending,
-    Person,
     Redirect,
     Report,
 )
@@ -50,7 +50,6 @@ from paymux.money import Money
 from paymux.platform.http import Answer, NotSent, Unclear
 
 _NOBODY = "0000-0000"
-_COUNTRIES = {"US": "USA", "CA": "CAN", "GB": "GBR"}
 _NOT_CONFIRMED = frozenset({"created", "sent", "opened", "approved", "not_approved", "more_information_needed"})
 # Every status of a transaction that holds money, or held it; what moved is told by its events.
 _HELD = frozenset({
@@ -70,7 +69,7 @@ class Affirm(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Create a checkout, which moves no money."""
-        body = _checkout(order, self.credentials["public_key"])
+        body = requests.checkout_of(order, self.credentials["public_key"])
         opened = read(Opened, await self._made("POST", "/api/v2/checkout/direct", body))
         if not opened.redirect_url.startswith(("https://", "http://")):
             raise Unclear("the checkout has no address to send the shopper to")
@@ -125,7 +124,7 @@ class Affirm(Connector):
             raise NotSent(f"while preparing: {fault}") from fault
         if isinstance(seen, Pending) and not seen.completed:
             return seen
-        body = {"transaction_id": checkout.session, "order_id": checkout.reference, "reference_id": key}
+        body: Body = {"transaction_id": checkout.session, "order_id": checkout.reference, "reference_id": key}
         return _report(await self._made("POST", "/api/v1/transactions", body, key), fresh=True)
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
@@ -143,7 +142,7 @@ class Affirm(Connector):
 
     async def _move(self, checkout: Checkout, move: Move, kind: MoveKind, *, whole: bool) -> MoveResult:
         """Move an amount; a whole one is not named, for naming one needs Split Capture."""
-        body: dict[str, Any] = {"reference_id": move.key}
+        body: requests.NewEvent = {"reference_id": move.key}
         if not whole:
             body["amount"] = minor(move.amount)
         answer = await self._made("POST", f"{_path(checkout)}/{kind}", body, move.key)
@@ -155,7 +154,7 @@ class Affirm(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _answered(
-        self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False
+        self, method: str, path: str, body: Body = None, key: str = "", *, first: bool = False
     ) -> Answer:
         """Send; return 2xx and clear 4xx. `first`: a call before the one that counts, so a fault means nothing moved."""
         headers = {
@@ -167,7 +166,7 @@ class Affirm(Connector):
         call = self.http.prepare if first else self.http.send
         return decided(await call(method, self.url(path), headers=headers, json=body))
 
-    async def _made(self, method: str, path: str, body: Any = None, key: str = "", *, first: bool = False) -> Answer:
+    async def _made(self, method: str, path: str, body: Body = None, key: str = "", *, first: bool = False) -> Answer:
         answer = await self._answered(method, path, body, key, first=first)
         if answer.status >= 400:
             raise refusal(answer)
@@ -180,56 +179,6 @@ def _checkout_path(checkout: Checkout) -> str:
 
 def _path(checkout: Checkout) -> str:
     return f"/api/v1/transactions/{quote(checkout.payment, safe='')}"
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _checkout(order: OrderToPay, public_key: str) -> dict[str, Any]:
-    currency = order.total.currency
-    body: dict[str, Any] = {
-        "merchant": {
-            "public_api_key": public_key,
-            "user_confirmation_url": order.return_url, "user_confirmation_url_action": "GET",
-            "user_cancel_url": order.return_to("cancel"),
-        },
-        "items": [
-            {
-                "display_name": line.name, "sku": line.sku or line.name, "unit_price": minor(line.unit),
-                "qty": line.quantity,
-            }
-            for line in lines(order)
-        ],
-        "billing": _contact(order.billing, order.customer),
-        "shipping": _contact(order.delivery if _complete(order.delivery) else order.billing, order.customer),
-        "order_id": order.reference,
-        "currency": currency,
-        "shipping_amount": minor(Money(order.shipping, currency)),
-        "tax_amount": minor(Money(order.tax, currency)),
-        "total": minor(order.total),
-    }  # fmt: skip
-    if order.discount:
-        off = minor(Money(order.discount, currency))
-        body["discounts"] = {"DISCOUNT": {"discount_amount": off, "discount_display_name": "Discount"}}
-    return body
-
-
-def _complete(address: Address | None) -> bool:
-    return address is not None and bool(address.street and address.city and address.postal_code and address.country)
-
-
-def _contact(address: Address | None, who: Person) -> dict[str, Any]:
-    to = address or Address()
-    place = {
-        "line1": to.street, "line2": to.street2, "city": to.city, "state": to.state or to.region,
-        "zipcode": to.postal_code, "country": _COUNTRIES.get(to.country, to.country),
-    }  # fmt: skip
-    contact: dict[str, Any] = {
-        "name": {"first": to.first_name or who.first_name, "last": to.last_name or who.last_name},
-        "address": {name: text for name, text in place.items() if text},
-    }
-    further = {"phone_number": to.phone or who.phone, "email": to.email or who.email}
-    return contact | {name: text for name, text in further.items() if text}
 
 
 # -- what is read -----------------------------------------------------------------------------
