@@ -16,16 +16,16 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from paymux.connectors.afterpay import requests
 from paymux.connectors.afterpay.answers import Event, Limits, OpenCheckout, Payment, refusal
 from paymux.connectors.afterpay.answers import Refund as RefundAnswer
+from paymux.connectors.afterpay.requests import Body, amount, checkout_of
 from paymux.connectors.contract import (
-    Address,
     Ask,
     Checkout,
     Connector,
     Declined,
     Expired,
-    Item,
     Move,
     Moved,
     MoveResult,
@@ -38,13 +38,12 @@ from paymux.connectors.contract import (
 )
 from paymux.connectors.provider_http import USER_AGENT, basic
 from paymux.connectors.reading import raw, read
-from paymux.money import InexactAmount, Money, fits, minor_units
+from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
 
 # Every documented payment state whose amounts tell the story; any other word is asked about again.
 _PAID = frozenset({"AUTH_APPROVED", "PARTIALLY_CAPTURED", "CAPTURED", "VOIDED", "EXPIRED", "CAPTURE_DECLINED"})
 _DECLINED_AT_CREATE = frozenset({"unsupported_payment_type"})
-_MAX_ITEMS = 100
 
 
 class Afterpay(Connector):
@@ -54,7 +53,7 @@ class Afterpay(Connector):
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
         """Open a checkout. Create has no idempotency key at Afterpay; an unused checkout just expires."""
-        answer = await self._send("POST", "/v2/checkouts", _checkout(order))
+        answer = await self._send("POST", "/v2/checkouts", checkout_of(order))
         if answer.status >= 400:
             no = refusal(answer, absent=())
             if no.code in _DECLINED_AT_CREATE:
@@ -104,11 +103,12 @@ class Afterpay(Connector):
 
     async def confirm(self, checkout: Checkout, key: str) -> Report:
         """Capture in full or authorise. A shopper who has not agreed yet leaves it Pending, with no effect."""
-        body: dict[str, Any] = {"token": checkout.session, "merchantReference": checkout.reference}
+        body: requests.FullCapture = {"token": checkout.session, "merchantReference": checkout.reference}
         if checkout.auto_capture:
             answer = await self._send("POST", "/v2/payments/capture", body)
         else:
-            answer = await self._send("POST", "/v2/payments/auth", {"requestId": key, **body})
+            auth: requests.Auth = {"requestId": key, **body}
+            answer = await self._send("POST", "/v2/payments/auth", auth)
         if answer.status < 300:
             return _report(answer)
         no = refusal(answer, absent=())
@@ -128,7 +128,7 @@ class Afterpay(Connector):
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all. Our key goes as `paymentEventMerchantReference`, by which `fetch` finds it again."""
-        body = {"requestId": move.key, "amount": _money(move.amount), "paymentEventMerchantReference": move.key}
+        body: Body = {"requestId": move.key, "amount": amount(move.amount), "paymentEventMerchantReference": move.key}
         answer = await self._move(checkout, "capture", body)
         payment = read(Payment, answer)
         ours = [e for e in payment.of("CAPTURED", "CAPTURE_DECLINED") if e.payment_event_merchant_reference == move.key]
@@ -138,13 +138,13 @@ class Afterpay(Connector):
 
     async def void(self, checkout: Checkout, move: Move) -> MoveResult:
         """Give back a part or all of what is not captured yet."""
-        answer = await self._move(checkout, "void", {"requestId": move.key, "amount": _money(move.amount)})
+        answer = await self._move(checkout, "void", {"requestId": move.key, "amount": amount(move.amount)})
         return _moved(read(Payment, answer).of("VOIDED"), move, answer)
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         """Refund captured money. It is idempotent only with `requestId` and `merchantReference` together."""
-        body = {
-            "requestId": move.key, "amount": _money(move.amount), "merchantReference": move.key,
+        body: requests.Refund = {
+            "requestId": move.key, "amount": amount(move.amount), "merchantReference": move.key,
             "refundMerchantReference": move.reference,
         }  # fmt: skip
         answer = await self._move(checkout, "refund", body)
@@ -152,7 +152,7 @@ class Afterpay(Connector):
 
     # -- HTTP ---------------------------------------------------------------------------------
 
-    async def _send(self, method: str, path: str, body: Any = None) -> Answer:
+    async def _send(self, method: str, path: str, body: Body = None) -> Answer:
         """Send; return 2xx and clear 4xx. Raises Unclear for 409 too: the first try of this request still runs."""
         merchant = self.credentials["merchant_id"]
         headers = {
@@ -164,7 +164,7 @@ class Afterpay(Connector):
             raise Unclear(f"answer {answer.status}")
         return answer
 
-    async def _move(self, checkout: Checkout, verb: str, body: Any) -> Answer:
+    async def _move(self, checkout: Checkout, verb: str, body: Body) -> Answer:
         answer = await self._send("POST", f"/v2/payments/{quote(checkout.payment, safe='')}/{verb}", body)
         if answer.status >= 400:
             raise refusal(answer)
@@ -178,73 +178,6 @@ class Afterpay(Connector):
         if answer.status >= 400:
             raise refusal(answer)
         return _report(answer)
-
-
-# -- what is sent -----------------------------------------------------------------------------
-
-
-def _checkout(order: OrderToPay) -> dict[str, Any]:
-    currency = order.total.currency
-    body: dict[str, Any] = {
-        "amount": _money(order.total),
-        "consumer": _given(
-            givenNames=order.customer.first_name[:128], surname=order.customer.last_name[:128],
-            email=order.customer.email, phoneNumber=order.customer.phone[:32],
-        ),
-        # Afterpay says itself which way the shopper came, so both ways lead to the same plain address.
-        "merchant": {"redirectConfirmUrl": order.return_url, "redirectCancelUrl": order.return_url},
-        "merchantReference": order.reference,
-        "purchaseCountry": order.country,
-        "items": _items(order.items, currency),
-        "taxAmount": _money(Money(order.tax, currency)),
-        "shippingAmount": _money(Money(order.shipping, currency)),
-    }  # fmt: skip
-    for name, address in (("billing", order.billing), ("shipping", order.delivery)):
-        contact = _contact(address) if address else None
-        if contact:
-            body[name] = contact
-    if order.discount:
-        body["discounts"] = [{"displayName": "Discount", "amount": _money(Money(order.discount, currency))}]
-    if order.additional_data.get("description"):
-        body["description"] = str(order.additional_data["description"])[:256]
-    return body
-
-
-def _contact(address: Address) -> dict[str, str] | None:
-    """An address as Afterpay wants it; None when it lacks what Afterpay demands of one (an address is optional)."""
-    contact = _given(
-        name=f"{address.first_name} {address.last_name}".strip()[:255], line1=address.street[:128],
-        line2=address.street2[:128], area1=address.city[:128], region=(address.state or address.region)[:128],
-        postcode=address.postal_code[:128], countryCode=address.country, phoneNumber=address.phone[:32],
-    )  # fmt: skip
-    return contact if {"name", "line1", "postcode", "countryCode"} <= contact.keys() else None
-
-
-def _items(items: tuple[Item, ...], currency: str) -> list[dict[str, Any]]:
-    """The lines, at most 100: what is more goes together as the last one."""
-    if len(items) > _MAX_ITEMS:
-        shown, rest = items[: _MAX_ITEMS - 1], items[_MAX_ITEMS - 1 :]
-        total = sum((item.total for item in rest), Decimal(0))
-        items = (*shown, Item(name=f"{len(rest)} further lines", quantity=1, unit_price=total, total=total))
-    return [_item(item, currency) for item in items]
-
-
-def _item(item: Item, currency: str) -> dict[str, Any]:
-    exact = fits(item.unit_price, minor_units(currency)) and item.unit_price * item.quantity == item.total
-    quantity, price = (item.quantity, item.unit_price) if exact else (1, item.total)
-    line: dict[str, Any] = {"name": item.name[:255], "quantity": quantity, "price": _money(Money(price, currency))}
-    return {**line, "sku": item.sku[:128]} if item.sku else line
-
-
-def _money(money: Money) -> dict[str, str]:
-    try:
-        return {"amount": money.text, "currency": money.currency}
-    except InexactAmount as no:
-        raise Refused(str(no), "inexact_amount") from no
-
-
-def _given(**fields: str) -> dict[str, str]:
-    return {name: text for name, text in fields.items() if text}
 
 
 # -- what is read -----------------------------------------------------------------------------
