@@ -54,11 +54,26 @@ def test_a_new_connector_passes_its_own_tests_and_the_linters(checkout: Path) ->
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert " passed" in tested.stdout
     made = ["src/paymux/connectors/flowerpay", "tests/connectors/flowerpay"]
-    for linter in (("ruff", "check", *made), ("ruff", "format", "--check", *made)):
+    for linter in (("ruff", "check", *made), ("ruff", "format", "--check", *made), ("mypy", *made)):
         linted = run(checkout, *linter)
         assert linted.returncode == 0, linted.stdout + linted.stderr
     listed = run(checkout, "paymux", "providers")
     assert "FLOWERPAY_AU             flowerpay        unverified refund, partial refund, cancel, check" in listed.stdout
+
+
+def test_a_field_that_the_provider_does_not_have_is_refused_before_it_is_sent(checkout: Path) -> None:
+    new(checkout, "flowerpay")
+    connector = checkout / "src/paymux/connectors/flowerpay/connector.py"
+    text = connector.read_text()
+    assert text.count('"email": order.customer.email') == 1
+    connector.write_text(text.replace('"email": order.customer.email', '"e_mail": order.customer.email'))
+    refused = run(checkout, "mypy", str(connector.relative_to(checkout)))
+    assert refused.returncode == 1
+    for sentence in (
+        'Missing key "email" for TypedDict "NewCheckout"',
+        'Extra key "e_mail" for TypedDict "NewCheckout"',
+    ):
+        assert sentence in refused.stdout
 
 
 def test_nothing_of_the_example_is_left_in_it(checkout: Path) -> None:

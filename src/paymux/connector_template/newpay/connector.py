@@ -8,7 +8,7 @@ Sources: see provider.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
@@ -35,6 +35,28 @@ from paymux.connectors.contract import (
 )
 from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
+
+# -- what is sent: mypy refuses any other field, a missing one and one of another type -------
+
+
+class NewCheckout(TypedDict):
+    """A checkout to open; `amount` is in minor units."""
+
+    amount: int
+    currency: str
+    reference: str
+    email: str
+    return_url: str
+    cancel_url: str
+
+
+class NewRefund(TypedDict):
+    """A part of a payment, or all of it, to give back; `amount` is in minor units."""
+
+    amount: int
+
+
+# -- what is read: what arrives is checked against these -------------------------------------
 
 
 class Refund(BaseModel):
@@ -69,7 +91,7 @@ class NewPay(Connector):
     # -- opening ------------------------------------------------------------------------------
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
-        body = {
+        body: NewCheckout = {
             "amount": order.total.minor, "currency": order.total.currency, "reference": order.reference,
             "email": order.customer.email, "return_url": order.return_to("success"), "cancel_url": order.return_to("cancel"),
         }  # fmt: skip
@@ -108,7 +130,8 @@ class NewPay(Connector):
 
     async def refund(self, checkout: Checkout, move: Move) -> MoveResult:
         path = f"/v1/checkouts/{quote(checkout.payment, safe='')}/refunds"
-        answer = await self._send("POST", path, {"amount": move.amount.minor}, move.key)
+        body: NewRefund = {"amount": move.amount.minor}
+        answer = await self._send("POST", path, body, move.key)
         try:
             done = Refund.model_validate(answer.json())
         except ValidationError as fault:
@@ -124,7 +147,7 @@ class NewPay(Connector):
         answer = await self._send("GET", "/v1/account")
         return f"read the account {answer.json().get('name', '')}"
 
-    async def _send(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None, key: str = "") -> Answer:
         """Send; return a success. Raises NotThere and Refused for a clear no, NotSent and Unclear as the client does."""
         headers = {"Authorization": f"Bearer {self.credentials['api_key']}"}
         if key:
