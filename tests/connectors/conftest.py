@@ -192,7 +192,7 @@ async def counters(store: Path) -> AsyncIterator[Callable[[str], Awaitable[Count
             headers = {name.lower(): value for name, value in request.headers.items()}
             inbox.received.append((request.method, headers, dict(request.query), await request.read()))
             inbox.paths.append(request.path_qs)
-            return web.json_response({"received": True})
+            return web.json_response(provider.facts.events.answer)
 
         inbox_app.router.add_route("*", "/{path:.*}", keep)
         inbox.url = await serve(inbox_app) + "/provider-events/pac_1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -49,3 +50,30 @@ async def test_a_wrong_order_of_a_fault_is_told_what_is_wrong(
     answer = await installation.call("POST", url, data=body)
     assert (answer.status, answer.body) == (400, {"error": said})
     assert (await installation.call("GET", url)).body == []
+
+
+async def test_a_provider_that_wants_its_own_words_sends_an_event_until_it_hears_them(
+    installation: Installation, merchant: Merchant, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alipay takes no other answer for an acknowledgement, and sends again for a day."""
+    simulator = installation.sandbox.simulators["alipay"]
+
+    async def tries(reference: str) -> list[int]:
+        shown = await installation.call("GET", f"{installation.settings.sandbox_base_url}/control/events")
+        said = [(event["tries"], base64.b64decode(event["body"])) for event in shown.body]
+        payment = installation.store.cases(reference)[0][1].id
+        return sorted(number for number, body in said if payment.encode() in body)
+
+    heard = await merchant.creates("ALIPAY_CN", purchaseCurrency="CNY")
+    await shopper.pays(heard["redirectUrl"])
+    await installation.quiet()
+    assert await tries(heard["orderReference"]) == [0]
+
+    monkeypatch.setattr(type(simulator), "acknowledgement", '{"result": {"resultCode": "OTHER"}}')
+    unheard = await merchant.creates("ALIPAY_CN", purchaseCurrency="CNY")
+    await shopper.pays(unheard["redirectUrl"])
+    await installation.quiet()
+    await installation.advance(2)
+    await installation.quiet()
+    assert await tries(unheard["orderReference"]) == [0, 1]
+    assert installation.ledger(unheard["orderReference"]) == [("authorize", Decimal(100)), ("capture", Decimal(100))]

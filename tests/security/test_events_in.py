@@ -111,11 +111,11 @@ def told() -> Iterator[list[tuple[str, Incoming]]]:
     found: list[tuple[str, Incoming]] = []
     receive = provider_events.receive
 
-    async def listening(core: Core, event_key: str, event: Incoming) -> bool | None:
-        accepted = await receive(core, event_key, event)
-        if accepted:
+    async def listening(core: Core, event_key: str, event: Incoming) -> Mapping[str, Any] | None:
+        answer = await receive(core, event_key, event)
+        if answer:
             found.append((event_key, event))
-        return accepted
+        return answer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(provider_events, "receive", listening)

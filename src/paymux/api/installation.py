@@ -98,12 +98,13 @@ async def provider_event(request: Request, event_key: str) -> Response:
             )
         raise
     event = replace(event, body=bytes(body))
-    accepted = await provider_events.receive(request.app.state.core, event_key, event) if known else None
-    if accepted is None:
+    try:
+        wanted = await provider_events.receive(request.app.state.core, event_key, event) if known else None
+    except provider_events.NotAuthentic as no:
+        raise ApiError("Unauthorized", code="event_not_authentic", status=401) from no
+    if wanted is None:
         raise NotFound("There is no such event address", code="not_found")
-    if not accepted:
-        raise ApiError("Unauthorized", code="event_not_authentic", status=401)
-    return answer({"received": True})
+    return answer(wanted)
 
 
 @sandbox_router.post("/sandbox/clock", **operation("move_clock", MoveClock, 200, {400, 413, 415, 429}))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -252,6 +252,10 @@ class Events(_Facts):
     set_up: str = Field(pattern="^(none|per order|by call|in the portal)$", description="Who registers the URL.")
     header: str = Field("", description="The header with the signature or the secret, for people.")
     recipe: str = Field("", description="How the signature is made, for people.")
+    answer: dict[str, Any] = Field(
+        {"received": True},
+        description="The JSON that the provider wants to be answered. Most look at the status alone.",
+    )
 
 
 class Source(_Facts):

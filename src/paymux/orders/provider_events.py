@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import structlog
 
@@ -48,8 +49,22 @@ def _connector(core: Core, account: ProviderAccount) -> c.Connector:
     return provider.connector(accounts.connector_account(core.settings, account), ProviderHttp(core.client))
 
 
-async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
-    """Store an event and queue it. False: forged. None: no such account. Raises DatabaseUnavailable."""
+class NotAuthentic(Exception):
+    """An event that is forged, or that its connector can't even look at: kept for a look, never acted on."""
+
+
+async def receive(core: Core, event_key: str, event: c.Incoming) -> Mapping[str, Any] | None:
+    """Store an event and queue it; what its provider wants to be answered. None: no such account.
+
+    Raises NotAuthentic, TooManyWait, DatabaseUnavailable.
+    """
+    facts = await _receive(core, event_key, event)
+    if facts is False:
+        raise NotAuthentic
+    return facts.events.answer if facts else None
+
+
+async def _receive(core: Core, event_key: str, event: c.Incoming) -> ProviderFacts | Literal[False] | None:
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         account = await accounts.account_by_event_key(tx, core.keyring, event_key)
@@ -68,7 +83,7 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> bool | None:
                 raise TooManyWait("Too many events fit no order; send it again later")
         for name, part in parts:
             await _keep(core, tx, account, name, part, now)
-    return True
+    return connector.facts
 
 
 async def receive_beginning(core: Core, event_key: str, event: c.Incoming, size: int | None) -> None:

@@ -22,10 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from paymux.connectors.registry import Provider, UnknownCode, all_providers, provider_of, simulator_module
 from paymux.money import InexactAmount, Money, plain
 from paymux.platform.clock import Clock
+from paymux.platform.database import from_json
 from paymux.platform.settings import Settings
 from paymux.sandbox.faults import CALL_FAULTS, EVENT_FAULTS, OPERATIONS, Fault, Faults
 from paymux.sandbox.simulator import OUTCOMES, Case, Desk, Outcome, Route, Simulator, json_answer, json_body, read_label
-from paymux.sandbox.store import SandboxStore
+from paymux.sandbox.store import QueuedEvent, SandboxStore
 
 log = structlog.get_logger()
 
@@ -246,31 +247,33 @@ class Sandbox:
                     await self.tick()
                     due = self.store.due_events(self.clock.now())
                     if due:
-                        await asyncio.gather(*(self._deliver(session, *event) for event in due))
+                        await asyncio.gather(*(self._deliver(session, event) for event in due))
                         continue
                 except Exception:
                     log.exception("sandbox.events_failed")
                 await asyncio.sleep(0.1)
 
-    async def _deliver(
-        self, session: aiohttp.ClientSession, number: int, tries: int, url: str, method: str, headers: dict[str, str],
-        body: bytes,
-    ) -> None:  # fmt: skip
+    async def _deliver(self, session: aiohttp.ClientSession, event: QueuedEvent) -> None:
+        shown = base64.b64encode(event.body).decode()
         self._sent.append(
-            {"url": url, "method": method, "headers": headers, "body": base64.b64encode(body).decode(), "tries": tries}
+            {"url": event.url, "method": event.method, "headers": event.headers, "body": shown, "tries": event.tries}
         )
         try:
             async with session.request(
-                method, url, headers=headers, data=body or None, allow_redirects=False
+                event.method, event.url, headers=event.headers, data=event.body or None, allow_redirects=False
             ) as answer:
                 delivered = answer.status < 300
+                if delivered and event.wanted:
+                    delivered = from_json(await answer.read()) == from_json(event.wanted)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             delivered = False
         if delivered:
-            self.store.event_delivered(number)
+            self.store.event_delivered(event.number)
+        elif event.tries < len(_EVENT_RETRY):
+            again = self.clock.now() + timedelta(seconds=_EVENT_RETRY[event.tries])
+            self.store.event_failed(event.number, again)
         else:
-            again = self.clock.now() + timedelta(seconds=_EVENT_RETRY[tries]) if tries < len(_EVENT_RETRY) else None
-            self.store.event_failed(number, again)
+            self.store.event_failed(event.number, None)
 
 
 class FaultOrder(BaseModel):

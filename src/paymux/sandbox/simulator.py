@@ -74,6 +74,8 @@ class Simulator(ABC):
     refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {}
     """What it finds wrong with a customer, as the provider is known to: a field of an order and a value of it (None: left
     out), and how its answer names the field. Whatever else is odd it takes as it is."""
+    acknowledgement: ClassVar[str] = ""
+    """The JSON by which it knows that an event was taken; where it is empty, any 2xx will do."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -152,7 +154,7 @@ class Simulator(ABC):
     def send_event(
         self, case: Case, url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST"
     ) -> None:
-        """Send an event to the merchant, subject to the faults ordered for `events`. Retried until answered 2xx."""
+        """Send an event to the merchant, subject to the faults ordered for `events`. Retried until it is acknowledged."""
         fault = self.desk.faults.strike(self.name, "events", case.reference)
         due, now = self.now, self.now
         if fault == "no_event":
@@ -162,7 +164,7 @@ class Simulator(ABC):
         if fault == "reordered_events":
             due = now + timedelta(seconds=2)
         for _ in range(2 if fault == "duplicate_event" else 1):
-            self.desk.store.queue_event(due, url, method, dict(headers), body)
+            self.desk.store.queue_event(due, url, method, dict(headers), body, self.acknowledgement)
 
     def tampering(self, reference: str) -> Handler:
         """The handler of a route by which a test makes a case one of another amount, currency, reference or status.

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, url TEXT NOT NULL,
   method TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL);
 """
+# What a witness that was begun by an older version lacks: table, column and its kind.
+_ADDED = (("events", "wanted", "TEXT NOT NULL DEFAULT ''"),)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,19 @@ class LedgerRow:
     provider_reference: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedEvent:
+    """An event that waits for its delivery: how often it was tried, and the JSON by which its sender knows it was taken."""
+
+    number: int
+    tries: int
+    url: str
+    method: str
+    headers: dict[str, str]
+    body: bytes
+    wanted: str
+
+
 class SandboxStore:
     """Cases, ledger, idempotent answers and waiting events of all simulators."""
 
@@ -77,6 +92,9 @@ class SandboxStore:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        for table, column, kind in _ADDED:
+            if column not in [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def close(self) -> None:
         """Close the file."""
@@ -179,20 +197,25 @@ class SandboxStore:
         """Keep something besides the cases under a name; the last one stays."""
         self._db.execute("INSERT OR REPLACE INTO notes VALUES (?,?,?)", (simulator, name, to_json(body)))
 
-    def queue_event(self, due: datetime, url: str, method: str, headers: dict[str, str], body: bytes) -> None:
-        """Queue an event for delivery at `due` (the installation's time)."""
+    def queue_event(
+        self, due: datetime, url: str, method: str, headers: dict[str, str], body: bytes, wanted: str = ""
+    ) -> None:
+        """Queue an event for delivery at `due` (the installation's time). `wanted`: the JSON that shows that it was taken."""
         self._db.execute(
-            "INSERT INTO events (due, url, method, headers, body) VALUES (?,?,?,?,?)",
-            (due.timestamp(), url, method, to_json(headers), body),
+            "INSERT INTO events (due, url, method, headers, body, wanted) VALUES (?,?,?,?,?,?)",
+            (due.timestamp(), url, method, to_json(headers), body, wanted),
         )
 
-    def due_events(self, now: datetime) -> list[tuple[int, int, str, str, dict[str, str], bytes]]:
-        """The events due: id, tries so far, url, method, headers, body."""
+    def due_events(self, now: datetime) -> list[QueuedEvent]:
+        """The events that are due, the longest waiting first."""
         rows = self._db.execute(
-            "SELECT id, tries, url, method, headers, body FROM events WHERE due<=? ORDER BY due, id LIMIT 50",
+            "SELECT id, tries, url, method, headers, body, wanted FROM events WHERE due<=? ORDER BY due, id LIMIT 50",
             (now.timestamp(),),
         ).fetchall()
-        return [(n, tries, url, method, from_json(headers), body) for n, tries, url, method, headers, body in rows]
+        return [
+            QueuedEvent(number, tries, url, method, from_json(headers), body, wanted)
+            for number, tries, url, method, headers, body, wanted in rows
+        ]
 
     def event_delivered(self, number: int) -> None:
         """Forget a delivered event."""

@@ -43,6 +43,7 @@ class AlipaySimulator(Simulator):
         "private_key": MERCHANT_KEY,
         "alipay_public_key": base64.b64encode(_PUBLIC).decode(),
     }
+    acknowledgement = '{"result": {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "Success"}}'
 
     def routes(self) -> list[Route]:
         """The gateway's calls, alike in every region, and the sandbox's own."""
