@@ -91,7 +91,7 @@ class Installation:
             "home": home, "database_url": database_url, "port": free_port(), "sandbox_port": free_port(),
             "provider_connect_timeout": 1.0, "provider_timeout": 10.0, "sandbox_hold": 1.6, "sandbox_slow": 0.1,
             "delivery_timeout": 10.0, "lease": 2.0, "race_wait": 10.0, "shutdown_grace": 1.0,
-            "write_rate": 0, "token_rate": 0, "provider_pause": 0.5, "database_wait": 10.0,
+            "write_rate": 0, "token_rate": 0, "provider_pause": 0.5, "database_wait": 30.0,
         }  # fmt: skip
         self.settings = Settings(**(defaults | settings))
         self._short = settings.get("provider_timeout", 1.0)

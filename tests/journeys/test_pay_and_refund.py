@@ -113,7 +113,7 @@ async def test_a_deferred_order_is_captured_in_parts_and_the_rest_voided(
 
 
 async def test_a_capture_whose_answer_was_lost_is_found_and_not_doubled(
-    installation: Installation, merchant: Merchant, shopper: Shopper
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
 ) -> None:
     opened = await merchant.creates("PLANPAY_AU", autoCapture=False)
     await shopper.pays(opened["redirectUrl"])
@@ -122,7 +122,11 @@ async def test_a_capture_whose_answer_was_lost_is_found_and_not_doubled(
     answer = await merchant.captures(reference, "100", "C-1")
     assert (answer.status, answer.body["status"]) == (201, "PENDING")
     await installation.advance(60)
-    assert (await merchant.status(reference))["captureStatus"] == "CAPTURED"
+
+    async def captured() -> bool:
+        return bool((await merchant.status(reference))["captureStatus"] == "CAPTURED")
+
+    await eventually(captured)
     assert installation.balance(reference) == 100
 
 
