@@ -24,10 +24,15 @@ CREDENTIALS = {
 sample = samples_of("mpgs")
 
 
+USUAL = {"SUCCESS": "APPROVED", "FAILURE": "DECLINED", "PENDING": "PENDING", "UNKNOWN": "UNKNOWN"}
+"""The gateway's code that mostly comes with a result."""
+
+
 def row(
-    kind: str, result: str = "SUCCESS", id: str = "1", amount: str | None = "100.00", code: str = ""
+    kind: str, result: str = "SUCCESS", id: str = "1", amount: str | None = "100.00", code: str | None = None
 ) -> dict[str, Any]:
-    """A transaction of an order in USD."""
+    """A transaction of an order in USD; with the usual code of its result, unless another one is given."""
+    code = USUAL.get(result, "") if code is None else code
     transaction: dict[str, Any] = {"id": id, "type": kind, "currency": "USD"}
     if amount is not None:
         transaction["amount"] = amount
@@ -44,6 +49,10 @@ class Till(tills.Till):
     async def pays(self, amount: str = "", **changes: Any) -> Checkout:
         """Have the shopper pay; the checkout with its payment's ID."""
         return replace(await self.decided("approve", amount, **changes), payment_id="1")
+
+    async def bank_says(self, held: Checkout, code: str, **more: Any) -> None:
+        """What the bank answers to the order's next transaction; with `transaction`, what is found out about that one."""
+        assert await self.post("/sandbox/bank", id=held.session, code=code, **more) == 200
 
     async def call(
         self, method: str, path: str, body: Any = None, password: str = CREDENTIALS["api_password"]

@@ -23,6 +23,7 @@ from paymux.connectors.contract import (
     Pending,
     Refused,
     Report,
+    WrongCredentials,
 )
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.money import Money
@@ -150,6 +151,39 @@ async def test_the_password_goes_to_no_other_host(scripted: Scripted, gateway: s
     await client.close()
 
 
+REAL = {"merchant_id": "SHOP1", "gateway": "eu-gateway.mastercard.com"}
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        {"merchant_id": "TESTSHOP1"}, {"merchant_id": " testshop1"}, {"gateway": "test-gateway.mastercard.com"},
+        {"gateway": "MTF.gateway.mastercard.com"}, {"gateway": "mtf-gateway.mastercard.com"},
+        {"gateway": "test-nbk.mtf.gateway.mastercard.com"}, {"gateway": "qnb.test.gateway.mastercard.com"},
+    ],
+)  # fmt: skip
+async def test_a_live_account_takes_no_money_of_tests(till: Till, scripted: Scripted, tests: dict[str, str]) -> None:
+    live = scripted.altered(live=True, **{**REAL, **tests})
+    with pytest.raises(WrongCredentials, match="test"):
+        await live.create_checkout(till.order(), KEY)
+    with pytest.raises(WrongCredentials, match="test"):
+        await live.check()
+    assert scripted.asked == []
+    scripted.authorization = ""
+    scripted.says(200, sample("order")["answer"])
+    said = await live.fetch(checkout())
+    assert isinstance(said, Pending)
+    assert (said.completed, said.session) == (True, "ord_1")
+
+
+async def test_a_live_account_of_a_real_profile_sells(till: Till, scripted: Scripted) -> None:
+    live, scripted.authorization = scripted.altered(live=True, **REAL), ""
+    scripted.says(201, sample("link")["answer"])
+    await live.create_checkout(till.order(), KEY)
+    scripted.says(200, sample("order")["answer"])
+    assert isinstance(await live.fetch(checkout()), Paid)
+
+
 # -- reading ----------------------------------------------------------------------------------
 
 
@@ -193,7 +227,7 @@ async def test_an_authorisation_is_not_captured(scripted: Scripted) -> None:
 async def test_every_movement_is_listed_under_its_id(
     scripted: Scripted, kind: str, move: MoveKind, result: str, status: MoveStatus
 ) -> None:
-    said = await _said(scripted, row("AUTHORIZATION"), row(kind, result, KEY, "100.00", "CODE"))
+    said = await _said(scripted, row("AUTHORIZATION"), row(kind, result, KEY, "100.00"))
     assert isinstance(said, Paid)
     assert said.moves is not None
     (one,) = said.moves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.connectors.journey import Shop
+from tests.connectors.journey import Shop, money
 
 
 async def test_an_order_is_paid_and_refunded(shop: Shop) -> None:
@@ -34,3 +34,29 @@ async def test_a_refund_made_in_merchant_administration_is_the_providers_and_cou
     await order.later(61, 601)
     assert [who for who, _ in await order.refunds_made()] == ["PROVIDER"]
     assert (await order.refunds("51")).body["code"] == "over_refund"
+
+
+async def test_an_order_that_was_paid_in_part_only_is_not_paid_and_the_part_is_given_back(shop: Shop) -> None:
+    order = await shop.opens("MPGS", "80", purchaseCurrency="USD")
+    await order.at_provider("bank", code="PARTIALLY_APPROVED", amount="50")
+    assert await order.pays() == "PENDING"
+    await order.later(61)
+    await order.comes_to(money(("authorize", "50"), ("capture", "50"), ("refund", "50")))
+    details = await order.details()
+    assert details["status"] == "PENDING"
+    assert "another amount" in str(details["needsReview"])
+
+
+async def test_a_refund_that_the_bank_has_not_answered_stays_pending_until_it_comes_out(shop: Shop) -> None:
+    order = await shop.sells("MPGS", "80", purchaseCurrency="USD")
+    await order.at_provider("bank", code="TIMED_OUT")
+    assert await order.refunded("30") == "PENDING"
+    await order.later(61, 601)
+    assert await order.refunds_made() == [("MERCHANT", "PENDING")]
+    again = await order.refunds("80", "R-2")
+    assert again.body["code"] == "over_refund"
+    last = order.case.data["rows"][-1]["transaction"]["id"]
+    await order.at_provider("bank", code="APPROVED", transaction=last)
+    await order.later(601)
+    await order.refunds_come_to(("MERCHANT", "SUCCESSFUL"))
+    assert order.balance == Decimal(50)

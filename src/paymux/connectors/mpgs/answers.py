@@ -7,11 +7,20 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from paymux.connectors.contract import NotThere, Refused
+from paymux.connectors.contract import MoveStatus, NotThere, Refused
 from paymux.connectors.reading import read_or_empty
 from paymux.platform.http import Answer
 
 SUCCESS, FAILURE, PENDING = "SUCCESS", "FAILURE", "PENDING"
+# Codes of a SUCCESS: approved; for less than was asked for; and not settled by the bank yet.
+_APPROVED = frozenset({"APPROVED", "APPROVED_AUTO"})
+_IN_PART, _SETTLING = "PARTIALLY_APPROVED", "APPROVED_PENDING_SETTLEMENT"
+# Codes of a FAILURE with which certainly nothing moved, beside those that begin with DECLINED. With TIMED_OUT, UNKNOWN,
+# ACQUIRER_SYSTEM_ERROR, SYSTEM_ERROR and UNSPECIFIED_FAILURE the bank may have done it, and so with a code that is new.
+_REFUSED = frozenset({
+    "ABORTED", "AUTHENTICATION_FAILED", "BLOCKED", "CANCELLED", "DUPLICATE_BATCH", "EXCEEDED_RETRY_LIMIT", "EXPIRED_CARD",
+    "INSUFFICIENT_FUNDS", "INVALID_CSC", "LOCK_FAILURE", "NO_BALANCE", "NOT_ENROLLED_3D_SECURE", "NOT_SUPPORTED", "REFERRED",
+})  # fmt: skip
 
 
 class _Said(BaseModel):
@@ -43,22 +52,47 @@ class _Response(_Said):
 
 
 class Transaction(_Said):
-    """One movement or try of an order and what came of it."""
+    """One movement or try of an order. What came of it stands in the result and the gateway's code together."""
 
     result: str
     transaction: TransactionData
     response: _Response = _Response()
 
     @property
+    def code(self) -> str:
+        return self.response.gateway_code
+
+    @property
     def why(self) -> str:
-        return self.response.gateway_code or self.result
+        return self.code or self.result
+
+    @property
+    def partial(self) -> bool:
+        """Approved for less than was asked for."""
+        return self.result == SUCCESS and self.code == _IN_PART
+
+    @property
+    def settling(self) -> bool:
+        """Approved, and not settled yet."""
+        return self.result == SUCCESS and self.code == _SETTLING
+
+    @property
+    def status(self) -> MoveStatus:
+        """Done as asked; failed, so that certainly nothing moved; underway where it is neither, or not known."""
+        if self.result == SUCCESS and self.code in _APPROVED:
+            return MoveStatus.DONE
+        if self.result == FAILURE and (self.code in _REFUSED or self.code.startswith("DECLINED")):
+            return MoveStatus.FAILED
+        return MoveStatus.UNDERWAY
 
 
 class Order(_Said):
-    """An order that somebody has tried to pay, with every transaction."""
+    """An order that somebody has tried to pay, with every transaction; amounts in major units."""
 
     id: str = Field(min_length=1, coerce_numbers_to_str=True)
     reference: str | None = None
+    total_authorized_amount: Decimal | None = None
+    total_captured_amount: Decimal | None = None
     transaction: list[Transaction] = []
 
 

@@ -21,6 +21,17 @@ _CODES: dict[Outcome, tuple[str, str]] = {
     "error": ("FAILURE", "SYSTEM_ERROR"),
     "pending": ("PENDING", "PENDING"),
 }
+# What a code of the gateway comes as; any other one is a FAILURE.
+_RESULTS = {
+    "APPROVED": "SUCCESS", "APPROVED_AUTO": "SUCCESS", "APPROVED_PENDING_SETTLEMENT": "SUCCESS", "PARTIALLY_APPROVED": "SUCCESS",
+    "SUBMITTED": "PENDING", "PENDING": "PENDING", "UNKNOWN": "UNKNOWN",
+}  # fmt: skip
+_APPROVED = ("APPROVED", "APPROVED_AUTO")
+# Whatever the bank did, the gateway is told of it later or never.
+_UNDECIDED = (
+    "APPROVED_PENDING_SETTLEMENT", "SUBMITTED", "PENDING", "UNKNOWN", "TIMED_OUT", "ACQUIRER_SYSTEM_ERROR", "SYSTEM_ERROR",
+    "UNSPECIFIED_FAILURE",
+)  # fmt: skip
 _LEDGER = {"CAPTURE": "capture", "VOID": "void", "REFUND": "refund"}
 _TYPES = {"CAPTURE": "CAPTURE", "VOID": "VOID_AUTHORIZATION", "REFUND": "REFUND"}
 
@@ -57,6 +68,7 @@ class MpgsSimulator(Simulator):
             Route("GET", f"{_ROOT}/order/{{order}}", self._called(self._retrieve), "status"),
             Route("PUT", transaction, self._called(self._transact), others=kinds),
             Route("POST", "/sandbox/administration", self._administration),
+            Route("POST", "/sandbox/bank", self._bank),
         ]
 
     def _called(self, call: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -166,12 +178,60 @@ class MpgsSimulator(Simulator):
             "VOID": authorised > 0 and captured == 0 and voided == 0,
             "REFUND": amount <= captured - refunded,
         }[operation]
-        row = self._row(
-            case, id, _TYPES[operation], amount, *(("SUCCESS", "APPROVED") if allowed else ("FAILURE", "DECLINED"))
-        )
-        self.save(case, *([(_LEDGER[operation], amount, id)] if allowed else []))
+        if not allowed:
+            row = self._row(case, id, _TYPES[operation], amount, "FAILURE", "DECLINED")
+            self.save(case)
+        else:
+            row = self._row(case, id, _TYPES[operation], amount, *self._banks_word(case, id, "SUCCESS", "APPROVED"))
+            self.save(case, *self._rows_moved(case, row))
         self._tell(case, row)
         return {**row, "order": self._order(case)}
+
+    # -- the bank -----------------------------------------------------------------------------
+
+    def _banks_word(self, case: Case, id: str, result: str, code: str) -> tuple[str, str]:
+        """What the bank's answer to a transaction makes of it: what a test has it say, else this."""
+        told, case.data["next"] = case.data.get("next"), None
+        if told is None:
+            return result, code
+        if "amount" in told:
+            case.data["parts"] = {**case.data.get("parts", {}), id: told["amount"]}
+        return told.get("result") or _RESULTS.get(told["code"], "FAILURE"), told["code"]
+
+    def _rows_moved(self, case: Case, row: Mapping[str, Any]) -> list[tuple[str, Decimal, str]]:
+        """What a transaction has moved: a sale authorises and captures."""
+        if row["result"] != "SUCCESS" or row["response"]["gatewayCode"] not in (*_APPROVED, "PARTIALLY_APPROVED"):
+            return []
+        id, kind = row["transaction"]["id"], row["transaction"]["type"].split("_")[0]
+        kinds = {"PAYMENT": ("authorize", "capture"), "AUTHORIZATION": ("authorize",)}.get(kind) or (_LEDGER[kind],)
+        return [(one, self._approved(case, row), id) for one in kinds]
+
+    async def _bank(self, request: web.Request) -> web.Response:
+        """What the bank answers to the next transaction, or what the gateway finds out later about one that it has named.
+
+        The test host has this by cards and amounts of its own. `result` only where it is not the code's usual one.
+        """
+        body = await json_body(request)
+        case = self.case(str(body["id"]))
+        if case is None:
+            return json_answer({"error": "no such order"}, 404)
+        if "transaction" not in body:
+            case.data["next"] = {name: body[name] for name in ("code", "result", "amount") if name in body}
+            self.save(case)
+            return json_answer({"id": case.id})
+        row = next((one for one in case.data["rows"] if one["transaction"]["id"] == body["transaction"]), None)
+        if row is None or row["response"]["gatewayCode"] not in _UNDECIDED:
+            return json_answer({"error": "no transaction that is still undecided"}, 409)
+        row |= {"result": _RESULTS.get(body["code"], "FAILURE"), "response": {"gatewayCode": body["code"]}}
+        self._decided(case)
+        self.save(case, *self._rows_moved(case, row))
+        self._tell(case, row)
+        return json_answer(row)
+
+    def _decided(self, case: Case) -> None:
+        """Nobody pays an order any more once a try of it holds money."""
+        if self._sum(case, "AUTHORIZATION", "PAYMENT"):
+            case.status, case.waiting = "paid", False
 
     # -- an order -----------------------------------------------------------------------------
 
@@ -186,8 +246,21 @@ class MpgsSimulator(Simulator):
         return row
 
     def _sum(self, case: Case, *kinds: str) -> Decimal:
-        done = [row["transaction"] for row in case.data["rows"] if row["result"] == "SUCCESS"]
-        return sum((Decimal(one["amount"]) for one in done if one["type"].startswith(kinds)), Decimal(0))
+        """What the transactions of these kinds have moved that the gateway counts."""
+        counted = (*_APPROVED, "PARTIALLY_APPROVED", "APPROVED_PENDING_SETTLEMENT")
+        done = [
+            row
+            for row in case.data["rows"]
+            if row["result"] == "SUCCESS"
+            and row["response"]["gatewayCode"] in counted
+            and row["transaction"]["type"].startswith(kinds)
+        ]
+        return sum((self._approved(case, row) for row in done), Decimal(0))
+
+    @staticmethod
+    def _approved(case: Case, row: Mapping[str, Any]) -> Decimal:
+        """The amount that was approved, which of a partial approval is not the transaction's own."""
+        return Decimal(str(case.data.get("parts", {}).get(row["transaction"]["id"], row["transaction"]["amount"])))
 
     def _order(self, case: Case) -> dict[str, Any]:
         asked = case.data["asked"]["order"]
@@ -222,7 +295,7 @@ class MpgsSimulator(Simulator):
         if case.waiting and self._good(case) and outcome != "cancel":
             self._try(case, outcome)
         last = case.data["rows"][-1]["result"] if case.data["rows"] else ""
-        if last not in ("SUCCESS", "PENDING"):
+        if last not in ("SUCCESS", "PENDING", "UNKNOWN"):
             return str(interaction["cancelUrl"])
         return with_query(
             interaction["returnUrl"], resultIndicator=case.data["indicator"], sessionVersion=self.token(5)
@@ -244,12 +317,10 @@ class MpgsSimulator(Simulator):
     def _try(self, case: Case, outcome: Outcome) -> None:
         sale = case.data["asked"]["interaction"]["operation"] == "PURCHASE"
         id = str(len(case.data["rows"]) + 1)
-        row = self._row(case, id, "PAYMENT" if sale else "AUTHORIZATION", case.amount, *_CODES[outcome])
-        moved = [("authorize", case.amount, id)] if outcome == "approve" else []
-        if moved:
-            case.status, case.waiting = "paid", False
-            moved += [("capture", case.amount, id)] if sale else []
-        self.save(case, *moved)
+        word = self._banks_word(case, id, *_CODES[outcome])
+        row = self._row(case, id, "PAYMENT" if sale else "AUTHORIZATION", case.amount, *word)
+        self._decided(case)
+        self.save(case, *self._rows_moved(case, row))
         self._tell(case, row)
 
     # -- the sandbox's own --------------------------------------------------------------------
