@@ -98,6 +98,21 @@ async def test_the_lines_sum_up_to_the_total_each_as_one_piece(till: Till, scrip
     assert asked["items"][0]["description"].startswith("3 x Shirt")
 
 
+async def test_a_line_that_costs_nothing_is_left_out(till: Till, scripted: Scripted) -> None:
+    gift = Item(name="Gift", quantity=2, unit_price=Decimal(0), total=Decimal(0), sku="G-1")
+    shirt = Item(name="Shirt", quantity=1, unit_price=Decimal("30"), total=Decimal("30"), sku="S-1")
+    asked = await _asked(till, scripted, amount="30.00", items=(gift, shirt))
+    assert [(line["name"], line["amount"]) for line in asked["items"]] == [("Shirt", 3000)]
+    asked = await _asked(till, scripted, amount="15.00", items=(gift,), shipping=Decimal("15"))
+    assert [(line["name"], line["amount"]) for line in asked["items"]] == [("Shipping", 1500)]
+
+
+async def test_an_order_with_a_discount_is_opened_at_paymob(till: Till) -> None:
+    item = Item(name="Shirt", quantity=1, unit_price=Decimal("64.10"), total=Decimal("64.10"))
+    order = till.counter.order("PAYMOB_EG", amount="54.10", items=(item,), discount=Decimal("10"))
+    assert isinstance(await till.connector.create_checkout(order, KEY), Redirect)
+
+
 async def test_a_long_name_is_cut_and_an_empty_one_taken_from_the_address(till: Till) -> None:
     billing = replace(till.counter.order("PAYMOB_EG").billing, last_name="Lovelace")
     who = Person(first_name="A" * 80, last_name="", email="ada@shop.example", phone="01010101010")

@@ -29,6 +29,7 @@ async def _create(till: Till, body: Any, who: str = SECRET) -> tuple[int, Any]:
         ("payment_methods", [], 400), ("payment_methods", ["5083949"], 400), ("payment_methods", [1], 404),
         ("billing_data", None, 400), ("billing_data.phone_number", "", 400), ("billing_data.email", "a", 400),
         ("billing_data.first_name", "A" * 51, 400), ("items.0.name", "", 400), ("items.0.amount", None, 400),
+        ("items.0.amount", "5.00", 400), ("items.0.amount", 500.5, 400), ("items.0.amount", -500, 406),
         ("items.0.name", "A" * 51, 400), ("items.0.amount", 499, 406), ("special_reference", "A" * 65, 400),
         ("expiration", 3_110_401, 400), ("expiration", 0, 400), ("redirection_url", "/back", 400),
     ],
@@ -36,6 +37,11 @@ async def _create(till: Till, body: Any, who: str = SECRET) -> tuple[int, Any]:
 async def test_an_intention_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any, status: int) -> None:
     body = changed(INTENTION, path, value)
     assert (await _create(till, body))[0] == status
+
+
+async def test_a_discount_is_a_line_below_zero(till: Till) -> None:
+    discount = {"name": "Discount", "amount": -250, "quantity": "1"}
+    assert (await _create(till, {**INTENTION, "amount": 750, "items": [*INTENTION["items"], discount]}))[0] == 201
 
 
 async def test_a_whole_intention_has_the_documented_fields(till: Till) -> None:

@@ -75,13 +75,15 @@ def intention(order: OrderToPay, reference: str, integrations: list[int], life: 
         "amount": minor(order.total),
         "currency": order.total.currency,
         "payment_methods": integrations,
-        # The sum of the items' amounts has to be the total, whatever their quantity says.
+        # The sum of the items' amounts has to be the total, whatever their quantity says: a discount is a line below zero,
+        # and a line that costs nothing adds nothing to it.
         "items": [
             {
                 "name": line.name[:_LONGEST_NAME], "amount": minor(line.total), "quantity": 1,
                 "description": f"{line.quantity} x {line.name}"[:_LONGEST_DESCRIPTION],
             }
             for line in lines_that_sum_up(order)
+            if line.total.amount
         ],
         "billing_data": _billing(order),
         "special_reference": reference,
