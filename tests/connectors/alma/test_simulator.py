@@ -42,6 +42,8 @@ async def test_the_documented_payment_is_accepted_and_shown_with_every_documente
         ("locale", "french"),
         ("custom_data", "x"),
         ("cart", {"items": [{"title": "Shirt", "quantity": 1}]}),
+        ("cart", {"items": [{"title": "Shirt", "quantity": 1, "line_price": -1}]}),
+        ("cart", {"items": [{"title": "Shirt", "quantity": 0, "line_price": 0}]}),
     ],
 )
 async def test_a_payment_that_breaks_a_rule_is_refused(till: Till, name: str, value: Any) -> None:

@@ -34,6 +34,13 @@ async def test_an_order_without_a_required_field_is_refused(till: Till, path: st
     assert (status, error.keys()) == (400, {"errorCode", "message"})
 
 
+@pytest.mark.parametrize(("price", "status"), [("0.00", 200), ("-0.01", 400), ("0.001", 400)])
+async def test_a_line_may_cost_nothing_and_no_less(till: Till, price: str, status: int) -> None:
+    item = {"name": "Gift", "sku": "G-1", "quantity": "1", "price": price}
+    body = {**sample("order_created")["request"], "items": [item]}
+    assert (await till.call("POST", "/order/productSelect", body, await token_of(till)))[0] == status
+
+
 @pytest.mark.parametrize("changed", ["client_id", "client_secret", "audience", "grant_type"])
 async def test_a_token_is_granted_for_the_right_credentials_only(till: Till, changed: str) -> None:
     assert (await till.granted(**{changed: "other"}))[0] == 401

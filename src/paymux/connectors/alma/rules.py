@@ -45,8 +45,9 @@ def check_payment(body: Any) -> int:
             _object(payment, name)
     for item in payment.get("cart", {}).get("items", []):
         _text(item, "title")
-        for name in ("quantity", "line_price"):
-            cents(item, name)
+        cents(item, "quantity")
+        # A line may cost nothing: Alma's own client refuses only what is below.
+        cents(item, "line_price", least=0)
     for name in ("customer", "order"):
         if name in body:
             _object(body, name)
@@ -70,10 +71,10 @@ def instalments(payment: dict[str, Any], created: int, amount: int, paid: int) -
     ]  # fmt: skip
 
 
-def cents(body: Any, name: str) -> int:
-    """A whole number above 0. Raises ApiError."""
+def cents(body: Any, name: str, least: int = 1) -> int:
+    """A whole number, not below the least. Raises ApiError."""
     value = body.get(name) if isinstance(body, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise fault(name)
     return value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -30,14 +31,14 @@ class PayflexSimulator(PartPaySimulator):
         return {**super().configuration(), "enabledForRefunds": True}
 
     def check_order(self, body: Mapping[str, Any]) -> None:
-        """Quantities and prices are strings."""
+        """Quantities and prices are strings; a price may be nothing, as the WooCommerce plugin sends it."""
         for item in body.get("items") or ():
             if not isinstance(item, dict) or not isinstance(item.get("name"), str):
                 raise ApiError(400, "INVALID", "an item needs a name")
             quantity, price = item.get("quantity"), item.get("price")
             if not isinstance(quantity, str) or not quantity.isdecimal() or not isinstance(price, str):
                 raise ApiError(400, "INVALID", "quantity and price of an item are strings")
-            money(item, "price", text=True)
+            money(item, "price", least=Decimal(0), text=True)
 
     def refund_key(self, body: Mapping[str, Any]) -> str:
         """The requestId; refunds may be off for a merchant."""
