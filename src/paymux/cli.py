@@ -169,12 +169,18 @@ def review_resolve(
         str, typer.Option(help="Client id or merchant id, when several merchants use the reference.")
     ] = "",
     operation: Annotated[str, typer.Option(help="The operation that is meant, as refund/R-1, when several wait.")] = "",
+    payment: Annotated[
+        str,
+        typer.Option(
+            help="The provider's id of a payment whose answer never came: later captures and refunds need it."
+        ),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Settle what an order is waiting for, through the same decision as a live answer."""
     from paymux.orders import review as reviewing
 
-    row = run(lambda core: reviewing.resolve(core, reference, as_, note, merchant, operation), as_json=json)
+    row = run(lambda core: reviewing.resolve(core, reference, as_, note, merchant, operation, payment), as_json=json)
     typer.echo(jsonlib.dumps(row, indent=2) if json else f"{row['orderReference']} is {row['status']}.")
 
 

@@ -47,8 +47,12 @@ async def test_an_order_undecided_for_too_long_is_announced_counted_listed_and_a
 
     [event] = await eventually(told)
     assert event["data"]["needsReview"] == details["needsReview"]
-    ready = await installation.call("GET", f"{merchant.base}/readyz?verbose")
-    assert ready.body["ordersToReview"] >= 1
+
+    async def counted() -> bool:
+        ready = await installation.call("GET", f"{merchant.base}/readyz?verbose")
+        return bool(ready.body["ordersToReview"] >= 1)
+
+    await eventually(counted)
     [row] = [row for row in await review.listed(installation.core) if row["orderReference"] == reference]
     assert (row["status"], row["reason"]) == ("PENDING", details["needsReview"])
     assert row["settle"].startswith("paymux review resolve --merchant ")
@@ -143,6 +147,40 @@ async def test_a_person_settles_an_undecided_order_as_the_provider_would(
             reference,
         )
     assert noted == {"as": outcome, "note": "Ada asked their support, case 17"}
+
+
+async def test_a_token_payment_whose_answer_never_came_is_settled_by_the_providers_own_id_of_it(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    first = await merchant.creates("KLARNA_AU", getToken=True)
+    await shopper.pays(first["redirectUrl"])
+
+    async def told() -> Any:
+        return installation.inbox.events(first["orderReference"], "ORDER_ASYNC_CALLBACK")
+
+    token = (await eventually(told))[-1]["data"]["token"]
+    body = merchant.order("KLARNA_AU", token=token, customerPresent=True)
+    reference = body["orderReference"]
+    await installation.fault("klarna", "charge_token", "error_after", reference, times=1000)
+    assert (await merchant.post("/orders", body)).status == 201
+
+    async def listed() -> bool:
+        await installation.advance(1800)
+        return (await merchant.details(reference))["needsReview"] is not None
+
+    await eventually(listed)
+    found = (installation.core, reference, "succeeded", "seen in Klarna's portal", "")
+    with pytest.raises(ValueError, match="--payment"):
+        await review.resolve(*found)
+    with pytest.raises(ValueError, match="knows no payment mistyped"):
+        await review.resolve(*found, payment="mistyped")
+    [authorised] = installation.store.ledger(reference)
+    payment = authorised["providerReference"]
+    row = await review.resolve(*found, payment=payment)
+    assert (row["status"], row["providerOrder"]) == ("SUCCESSFUL", payment)
+    await installation.quiet()
+    assert (await merchant.refunds(reference, "100", "R-1")).body["refundStatus"] == "SUCCESSFUL"
+    assert installation.balance(reference) == 0
 
 
 async def test_two_unknown_refunds_are_settled_one_by_one(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.money import plain
-from paymux.orders import calls, reports, store
-from paymux.orders.core import Core
+from paymux.orders import calls, opening, reports, store
+from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Kind, Operation, Order
+from paymux.platform.http import CallFailed
 
 
 async def listed(core: Core) -> list[dict[str, Any]]:
@@ -51,18 +53,20 @@ def _command(order: Order) -> str:
 
 
 async def resolve(
-    core: Core, reference: str, outcome: str, note: str, merchant: str, operation: str = ""
+    core: Core, reference: str, outcome: str, note: str, merchant: str, operation: str = "", payment: str = ""
 ) -> dict[str, Any]:  # fmt: skip
     """Settle what an order waits for, by what a person found out; the order's row as it is then.
 
     One operation whose outcome nobody knew, if there is one; else the payment itself, if that is undecided; else only
     the review is over. `operation` names it, as `refund/R-1`, and has to where several wait: one of them may have come
-    out by itself since the person looked, and what he found must not settle another. Raises ValueError that says what
-    is wrong.
+    out by itself since the person looked, and what he found must not settle another. `payment` is the provider's id of a
+    payment whose answer was lost: later captures and refunds need it. Raises ValueError that says what is wrong.
     """
     if outcome not in ("succeeded", "failed"):
         raise ValueError("--as must be succeeded or failed")
     order = await _to_review(core, reference, merchant)
+    if payment:
+        await _look_up(core, order, payment)
 
     async def settle(desk: Deciding) -> None:
         desk.action, desk.said = "review.resolved", {"as": outcome, "note": note[:500]}
@@ -72,15 +76,29 @@ async def resolve(
             if await store.leased(desk.tx, unknown):
                 # What is found out, or even repeated, at this moment would be lost on an operation that is settled.
                 raise ValueError(f"The {unknown.kind} is being asked about right now: try again in a few seconds.")
-            await _settle_operation(desk, unknown, outcome, note)
+            await _settle_operation(desk, unknown, outcome, note, payment)
             return
         await desk.change(needs_review=None)
         if not desk.order.status.final and desk.order.authorised is None:
-            await _settle_payment(desk, outcome, note)
+            await _settle_payment(desk, outcome, note, payment)
 
     decision = await calls.run_all(core, await deciding(core, order.id, "person", settle))
     async with core.database.transaction() as tx:
         return await _row(tx, await store.order_by_id(tx, decision.order.id))
+
+
+async def _look_up(core: Core, order: Order, payment: str) -> None:
+    """Raises ValueError where the provider, asked, does not know a payment of this id. Nothing is decided."""
+    if not facts_of(order).capabilities.status:
+        return
+    async with core.database.connection() as held:
+        connector = await core.connector(held, order)
+    try:
+        await connector.fetch(opening.checkout_of(replace(order, session=order.session or payment, payment_id=payment)))
+    except c.Refused as no:
+        raise ValueError(f"{order.code} knows no payment {payment}: {no.reason}") from no
+    except CallFailed as fault:
+        raise ValueError(f"{order.code} could not be asked for the payment {payment}: {fault}") from fault
 
 
 def _meant(unknown: list[Operation], named: str) -> Operation | None:
@@ -108,23 +126,27 @@ async def _to_review(core: Core, reference: str, merchant: str) -> Order:
     return found[0]
 
 
-async def _settle_operation(desk: Deciding, op: Operation, outcome: str, note: str) -> None:
+async def _settle_operation(desk: Deciding, op: Operation, outcome: str, note: str, payment: str) -> None:
     if op.kind in (Kind.CONFIRM, Kind.CHARGE_TOKEN):
-        await _settle_payment(desk, outcome, note)
+        await _settle_payment(desk, outcome, note, payment)
     elif outcome == "succeeded":
         await desk.succeeded(op, op.provider_id)
     else:
         await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
 
 
-async def _settle_payment(desk: Deciding, outcome: str, note: str) -> None:
+async def _settle_payment(desk: Deciding, outcome: str, note: str, payment: str) -> None:
     """As the provider's own answer would: paid whole, or refused."""
     order = desk.order
     if outcome == "succeeded":
         if order.paid_seen:
             raise ValueError("What was paid is not this order's, and is given back: it can only be resolved as failed.")
-        payment = order.payment_id or order.session or order.id
-        await reports.apply_report(desk, c.Paid(payment_id=payment, total=order.total, captured=None))
+        known = payment or order.payment_id or order.session
+        if not known:
+            raise ValueError("Name the provider's id of the payment with --payment: captures and refunds will need it.")
+        if order.session is None:
+            await desk.change(session=known)
+        await reports.apply_report(desk, c.Paid(payment_id=known, total=order.total, captured=None))
         return
     for op in await desk.operations(Kind.CONFIRM, Kind.CHARGE_TOKEN):
         await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
