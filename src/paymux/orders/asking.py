@@ -34,6 +34,16 @@ async def ask(core: Core, order: Order, source: str) -> Decision | None:
 
 async def ask_provider(core: Core, order: Order, source: str, *, confirm: bool = True) -> Answered:
     """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
+    asked = await _asked_once(core, order, source, confirm=confirm)
+    if isinstance(asked.report, c.Pending) and asked.report.elsewhere:
+        newer = await _told_elsewhere(core, order)
+        if newer is not None:
+            # Once more, and with what is known now: if that does not help either, the next poll comes by itself.
+            return await _asked_once(core, newer, source, confirm=confirm)
+    return asked
+
+
+async def _asked_once(core: Core, order: Order, source: str, *, confirm: bool) -> Answered:
     if order.session is None or not facts_of(order).capabilities.status:
         return Answered(order)
     async with core.database.connection() as held:
@@ -52,22 +62,22 @@ async def ask_provider(core: Core, order: Order, source: str, *, confirm: bool =
         log.exception("connector.failed", connector=order.connector, kind="fetch")
         return Answered(order)
     if isinstance(report, c.Approved) and not confirm:
-        return Answered(order, report, True)
+        approval = report
+        decision = await deciding(core, order.id, source, lambda desk: reports.keep_state(desk, approval))
+        return Answered(decision.order, report, True)
     decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
-    if isinstance(report, c.Pending) and report.elsewhere:
-        newer = await _told_elsewhere(core, order)
-        if newer is not None:
-            return await ask_provider(core, newer, source, confirm=confirm)
     return Answered((await calls.run_all(core, decision)).order, report, True)
 
 
 async def _told_elsewhere(core: Core, asked: Order) -> Order | None:
-    """The order once somebody else has stored what he learnt of it; None if nobody does in time."""
+    """The order once somebody else has stored what he learnt of it; None if it ended without, or nobody does in time."""
     ends = asyncio.get_running_loop().time() + core.settings.race_wait
     while asyncio.get_running_loop().time() < ends:
         order = await as_it_is(core, asked.id)
-        if order.connector_state != asked.connector_state or order.status.final:
+        if order.connector_state != asked.connector_state:
             return order
+        if order.status.final:
+            break  # nothing is due on it that could not wait for whoever watches it
         await asyncio.sleep(0.1)
     return None
 

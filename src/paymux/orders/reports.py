@@ -89,8 +89,7 @@ async def _unpaid(desk: Deciding, report: c.Report) -> None:
         if report.completed:
             await desk.completed()
     elif isinstance(report, c.Approved):
-        if report.state and not order.status.final:
-            await desk.change(connector_state={**order.connector_state, **report.state})
+        await keep_state(desk, report)
         await approved(desk)
     elif isinstance(report, c.Declined):
         await desk.keep_raw(report)
@@ -141,6 +140,13 @@ async def _counted_on(desk: Deciding) -> bool:
     if order.status is not Status.SUCCESSFUL or (order.authorised_until or desk.now) < desk.now:
         return False
     return order.open > await desk.pending_amount(Kind.VOID)
+
+
+async def keep_state(desk: Deciding, approval: c.Approved) -> None:
+    """Keep what an approval brought, on an order that has ended, too: its provider may give it once, such as a token."""
+    order = desk.order
+    if approval.state and order.authorised is None and _foreign(order, approval) is None:
+        await desk.change(connector_state={**order.connector_state, **approval.state})
 
 
 async def approved(desk: Deciding, *, certain: bool = True) -> None:
