@@ -39,7 +39,11 @@ async def test_a_webhook_that_was_given_up_is_listed_counted_and_sent_once_more(
             " WHERE event_id = (SELECT max(id) FROM outbox_events WHERE order_id = $1) RETURNING id",
             opened["orderId"],
         )
-    assert await given_up(installation) == 1
+
+    async def counted() -> bool:
+        return await given_up(installation) == 1
+
+    await eventually(counted)
 
     [row] = json.loads((await types(installation, "list", "--json")).out)
     assert (row["delivery"], row["orderId"], row["state"], row["tries"]) == (
@@ -61,7 +65,11 @@ async def test_a_webhook_that_was_given_up_is_listed_counted_and_sent_once_more(
 
     await eventually(heard)
     await installation.quiet()
-    assert await given_up(installation) == 0
+
+    async def counted_no_more() -> bool:
+        return await given_up(installation) == 0
+
+    await eventually(counted_no_more)
     assert json.loads((await types(installation, "list", "--json")).out) == []
 
 

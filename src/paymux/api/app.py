@@ -18,6 +18,7 @@ from paymux.api import api_document, installation, options, orders, token
 from paymux.api.answers import error_answer
 from paymux.api.edge import RETRY_AFTER, Edge
 from paymux.api.limits import ClientLimits
+from paymux.api.readiness import Readiness
 from paymux.checkout import shopper_pages
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, OutcomeOpen
@@ -39,6 +40,7 @@ def make_app(core: Core) -> FastAPI:
     app.state.core = core
     app.state.access_tokens = AccessTokens(core.database, core.keyring, core.clock, core.settings)
     app.state.failed_attempts = FailedAttempts()
+    app.state.readiness = Readiness(core.database)
     app.state.client_limits = ClientLimits(core.settings)
     app.state.asked_by_shoppers = RateLimit(shopper_pages.ASKS_A_SECOND, shopper_pages.ASKS)
     routers = (token.router, options.router, orders.router, installation.router, shopper_pages.router)

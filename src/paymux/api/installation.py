@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -16,23 +14,20 @@ from pydantic import Field
 from paymux.api.answers import BodyTooLarge, answer, read_json
 from paymux.api.authority import merchant
 from paymux.api.documents import operation
+from paymux.api.readiness import Readiness
 from paymux.audit import trail
 from paymux.connectors.contract import Incoming
-from paymux.notifications.store import count_exhausted
-from paymux.orders import provider_events, reconciliation_store, store
+from paymux.orders import provider_events
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults, NotFound
 from paymux.orders.schemas import Body, Whole, read_body
 from paymux.orders.views import instant
-from paymux.platform import jobs
-from paymux.platform.database import Connection, DatabaseUnavailable
+from paymux.platform.database import Connection
 
 router = APIRouter(tags=["installation"])
 sandbox_router = APIRouter(tags=["sandbox"])
 MAX_ADVANCE = 10 * 366 * 86_400
 MAX_OFFSET = timedelta(days=100 * 366)
-WORKER_FRESH = 15
-READY_WITHIN = 2.0
 LONGEST_SIZE = 16
 """Digits of a length that somebody may have meant."""
 
@@ -52,18 +47,9 @@ async def alive() -> Response:
 @router.get("/readyz", **operation("ready", None, 200, set(), open_to_all=True))
 async def ready(request: Request) -> Response:
     """Ready: the database answers and a worker was seen lately."""
-    core: Core = request.app.state.core
-    state = {"database": False, "worker": False}
-    counts: dict[str, object] = {}
-    with contextlib.suppress(DatabaseUnavailable, TimeoutError):
-        async with asyncio.timeout(READY_WITHIN), core.database.apart() as held:
-            age = await jobs.worker_age(held)
-            state["database"] = True
-            state["worker"] = age is not None and age < WORKER_FRESH
-            if "verbose" in request.query_params:
-                counts["ordersToReview"] = await store.count_to_review(held)
-                counts["ordersThatDiffer"] = await reconciliation_store.count(held)
-                counts["webhooksGivenUp"] = await count_exhausted(held)
+    readiness: Readiness = request.app.state.readiness
+    state = await readiness.state()
+    counts = await readiness.counts() if state["database"] and "verbose" in request.query_params else {}
     body: dict[str, object] = {"status": "ok" if all(state.values()) else "not ready", **state, **counts}
     return answer(body, 200 if all(state.values()) else 503)
 
