@@ -51,6 +51,7 @@ NONSENSE = [
             ("captures", [{"amount": "Infinity"}]),
             ("refunds", [{}]),
             ("order", "R-1001"),
+            ("is_test", "perhaps"),
         )
     ),
 ]

@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Ask, Declined, Expired, Item, NotThere, Paid, Pending, Redirect, Refused
+from paymux.connectors.contract import (
+    Ask,
+    Declined,
+    Expired,
+    Item,
+    NotThere,
+    Paid,
+    Pending,
+    Redirect,
+    Refused,
+    WrongCredentials,
+)
 from paymux.connectors.registry import all_providers
 from paymux.money import Money
 from paymux.platform.http import NotSent, Unclear
-from tests.connectors.scripted import Scripted
+from tests.connectors.scripted import Scripted, changed
 from tests.connectors.tabby.conftest import CURRENCIES, Till, sample
-from tests.connectors.till import KEY, LOST, NEVER_CAME, TWO
+from tests.connectors.till import KEY, LOST, NEVER_CAME, TWO, checkout_of
 
 SOON = {"registeredSince": "2026-11-24T09:00:00Z"}
 
@@ -240,6 +251,38 @@ async def test_wrong_credentials_are_refused(till: Till, wrong: dict[str, str]) 
         with pytest.raises(Refused) as no:
             await connector.fetch(checkout)
         assert not isinstance(no.value, NotThere)
+
+
+async def test_a_key_of_test_mode_is_refused_in_live_mode(scripted: Scripted, till: Till) -> None:
+    live = scripted.altered(live=True)
+    with pytest.raises(WrongCredentials, match="test mode"):
+        await live.create_checkout(till.order(), KEY)
+    with pytest.raises(WrongCredentials, match="test mode"):
+        await live.check()
+    assert scripted.asked == []
+
+
+async def test_in_live_mode_nobody_is_sent_to_a_test_payment(scripted: Scripted, till: Till) -> None:
+    live, scripted.authorization = scripted.altered(live=True, secret_key="sk_live"), "Bearer sk_live"
+    scripted.replays("checkout_created")
+    with pytest.raises(WrongCredentials, match="test payment"):
+        await live.create_checkout(till.order(), KEY)
+    created = sample("checkout_created")["answer"]
+    scripted.says(200, changed(created, "payment.is_test", False))
+    assert isinstance(await live.create_checkout(till.order(), KEY), Redirect)
+
+
+@pytest.mark.parametrize("name", ["payment_authorized", "payment_captured", "payment_closed", "payment_refunded"])
+async def test_in_live_mode_a_payment_of_test_mode_is_none(scripted: Scripted, name: str) -> None:
+    live, scripted.authorization = scripted.altered(live=True, secret_key="sk_live"), "Bearer sk_live"
+    documented = scripted.replays(name)["answer"]
+    held = checkout_of(documented["id"], "100", "AED", "AE")
+    said = await live.fetch(held)
+    assert isinstance(said, Pending)
+    assert "test mode" in said.reason
+    assert (said.completed, said.session) == (True, documented["id"])
+    scripted.replays(name, is_test=False)
+    assert isinstance(await live.fetch(held), Paid)
 
 
 async def test_the_check_reads_the_webhooks_of_the_merchant_code(till: Till) -> None:

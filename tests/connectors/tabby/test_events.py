@@ -55,6 +55,15 @@ async def test_the_documented_webhooks_are_proved_by_their_header_and_tell_every
     assert reading.report.raw == said
 
 
+@pytest.mark.parametrize("name", ["event_authorized", "event_closed"])
+async def test_in_live_mode_a_webhook_of_a_test_payment_pays_nothing(scripted: Scripted, name: str) -> None:
+    live, body = scripted.altered(live=True, secret_key="sk_live"), sample(name)["body"]
+    said = live.read_event(incoming(body)).report
+    assert isinstance(said, Pending)
+    assert "test mode" in said.reason
+    assert isinstance(live.read_event(incoming({**body, "is_test": False})).report, Paid)
+
+
 async def test_the_documented_closed_webhook_lists_capture_and_refund(till: Till) -> None:
     report = till.connector.read_event(documented("event_closed")).report
     assert isinstance(report, Paid)

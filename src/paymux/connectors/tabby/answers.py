@@ -53,6 +53,7 @@ class Payment(_Said):
     status: str = Field(min_length=1)
     amount: Amount
     currency: str = Field(pattern="^[A-Z]{3}$")
+    is_test: bool | None = None
     order: Order | None = None
     captures: list[Entry] | None = None
     refunds: list[Entry] | None = None

@@ -6,7 +6,8 @@ anything Tabby scores him: a rejection is an ordinary answer, told as `Declined`
 of all that is left closes the payment; CLOSED is also what a cancelled payment is called, so captures[] tell which.
 There is no void but the close, which gives back everything that is not captured, and only a closed payment can be
 refunded. `reference_id` of captures and refunds is the idempotency key and is shown back. Webhooks are not signed:
-they carry a fixed header that we chose, and lower-case statuses. Live and test differ by the key, not by the host.
+they carry a fixed header that we chose, and lower-case statuses. Live and test differ by the key, not by the host, and
+each payment tells which it is.
 Amounts are decimal strings in major units. Sources: see provider.toml.
 """
 
@@ -34,6 +35,7 @@ from paymux.connectors.contract import (
     Pending,
     Redirect,
     Report,
+    WrongCredentials,
 )
 from paymux.connectors.reading import decided, raw, read
 from paymux.connectors.signing import same
@@ -51,6 +53,7 @@ from paymux.money import Money
 from paymux.platform.http import Answer, Unclear
 
 _CHECKOUT, _PAYMENTS, _WEBHOOKS = "/api/v2/checkout", "/api/v2/payments", "/api/v1/webhooks"
+_TEST_KEY = "sk_test_"
 _REJECTED_AT_CREATE = {
     "order_amount_too_high": "the purchase is above the shopper's current spending limit with Tabby",
     "order_amount_too_low": "the purchase is below the least amount that Tabby takes",
@@ -64,7 +67,11 @@ class Tabby(Connector):
     # -- opening ------------------------------------------------------------------------------
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
-        """Open a session. Create has no idempotency key at Tabby; an unused session just expires."""
+        """Open a session. Create has no idempotency key at Tabby; an unused session just expires.
+
+        Raises WrongCredentials in live mode for a key of test mode, by its form or by what it has made.
+        """
+        self._refuse_tests()
         answer = await self._send("POST", _CHECKOUT, requests.session(order, self.credentials["merchant_code"]))
         session = read(Session, _accepted(answer))
         if session.rejection:
@@ -72,6 +79,8 @@ class Tabby(Connector):
             return Declined(reason=reason, code=session.rejection, raw=raw(answer))
         if session.payment is None or not session.web_url.startswith(("https://", "http://")):
             raise Unclear(f"a session in state {session.status} without payment or address to send the shopper to")
+        if self.account.live and session.payment.is_test:
+            raise WrongCredentials("Tabby opened a test payment", "test_key")
         state = {"tabby_session": session.id} if session.id else {}
         return Redirect(url=session.web_url, session=session.payment.id, state=state)
 
@@ -84,7 +93,7 @@ class Tabby(Connector):
     async def fetch(self, checkout: Checkout) -> Report:
         """The payment, which exists from create on."""
         answer = _accepted(await self._send("GET", _payment(checkout)))
-        return _report(read(Payment, answer), raw(answer))
+        return self._report(read(Payment, answer), raw(answer))
 
     def verify_event(self, event: Incoming) -> str | None:
         """The header that we registered must have the value that we registered, and the body must be a payment.
@@ -103,8 +112,23 @@ class Tabby(Connector):
     def read_event(self, event: Incoming) -> EventReading:
         """The whole payment is in the body, and the header vouches for it."""
         payment, body = read_event(event.body)
-        report = _report(payment, body)
+        report = self._report(payment, body)
         return EventReading(session=payment.id, payment_id=payment.id, reference=report.reference, report=report)
+
+    def _report(self, payment: Payment, body: Mapping[str, Any] | None) -> Report:
+        """What a payment says. A status that is not documented is asked about again, and no test is paid in live mode."""
+        said: dict[str, Any] = {
+            "session": payment.id, "reference": payment.order.reference_id if payment.order else None, "raw": body,
+        }  # fmt: skip
+        meaning = _MEANING.get(payment.status.upper())
+        if meaning is None:
+            return Pending(reason=f"unknown payment status {payment.status[:64]}", **said)
+        report = meaning(payment, said)
+        if isinstance(report, Paid) and payment.is_test and self.account.live:
+            return Pending(
+                reason="the payment was made in Tabby's test mode: look at secret_key", completed=True, **said
+            )
+        return report
 
     # -- moving money -------------------------------------------------------------------------
 
@@ -148,9 +172,17 @@ class Tabby(Connector):
                 _accepted(await self._send("PUT", f"{_WEBHOOKS}/{quote(hook.id, safe='')}", body, admin=True))
 
     async def check(self) -> str:
-        """List the webhooks, which needs the key and the merchant code."""
+        """List the webhooks, which needs the key and the merchant code.
+
+        Raises WrongCredentials in live mode for a key of test mode.
+        """
+        self._refuse_tests()
         count = len(await self._webhooks())
         return f"read the webhooks of merchant code {self.credentials['merchant_code']}: {count} registered"
+
+    def _refuse_tests(self) -> None:
+        if self.account.live and self.credentials["secret_key"].strip().startswith(_TEST_KEY):
+            raise WrongCredentials("the secret key is one of test mode", "test_key")
 
     async def _webhooks(self) -> list[Webhook]:
         return read_webhooks(_accepted(await self._send("GET", _WEBHOOKS, admin=True)))
@@ -204,19 +236,6 @@ _MEANING = {
     "REJECTED": _rejected,
     "EXPIRED": _expired,
 }
-
-
-def _report(payment: Payment, body: Mapping[str, Any] | None) -> Report:
-    """What a payment says; a status that is not documented is asked about again."""
-    said: dict[str, Any] = {
-        "session": payment.id,
-        "reference": payment.order.reference_id if payment.order else None,
-        "raw": body,
-    }
-    meaning = _MEANING.get(payment.status.upper())
-    if meaning is None:
-        return Pending(reason=f"unknown payment status {payment.status[:64]}", **said)
-    return meaning(payment, said)
 
 
 def _moved(entries: list[Entry] | None, move: Move, answer: Answer) -> Moved:
