@@ -29,11 +29,14 @@ async def shopper_returned(core: Core, order: Order, query: Mapping[str, str], *
 
     Without `hints` one that proves nothing leads to nothing: too many have come.
     """
-    if order.session is None or order.status.final:
+    if order.session is None or order.status is Status.SUCCESSFUL:
         return order
-    async with core.database.transaction() as tx:
-        connector = await core.connector(tx, order)
+    async with core.database.connection() as held:
+        connector = await core.connector(held, order)
     said = _read(connector, query, order)
+    if order.status.final:
+        # Proof of a payment counts all the same: perhaps nothing else ever tells of it, and it has to go back (T3).
+        return await _reported(core, order, said, hints=False) if isinstance(said, c.Paid) else order
     if isinstance(said, c.Report):
         return await _reported(core, order, said, hints=hints)
     return await _ask(core, order, said) if hints else order

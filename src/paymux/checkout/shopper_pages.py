@@ -93,7 +93,7 @@ async def _onwards(core: Core, order: Order) -> Response:
     target = await returns.merchant_url(core, order)
     if target is not None:
         return RedirectResponse(target, 303, headers=_HEADERS)
-    return _page("result.html", order=order, title=returns.title_of(order), word=_WORDS[order.status])
+    return _page("result.html", order=order, title=returns.title_of(order), word=_word(order))
 
 
 @router.get("/checkout/{order_token}")
@@ -118,7 +118,24 @@ _WORDS = {
     Status.INITIATED: "Your payment is being prepared.",
     Status.PENDING: "Your payment is not decided yet. The shop will tell you.",
     Status.SUCCESSFUL: "Thank you, your payment was successful.",
-    Status.DECLINED: "Your payment was declined. You have not been charged.",
-    Status.CANCELED: "Your payment was cancelled. You have not been charged.",
-    Status.ERROR: "Something went wrong. You have not been charged.",
+    Status.DECLINED: "Your payment was declined.",
+    Status.CANCELED: "Your payment was cancelled.",
+    Status.ERROR: "Something went wrong.",
 }
+_NOT_CHARGED = "You have not been charged."
+
+
+def _word(order: Order) -> str:
+    """How it ended, and of an order that failed what that means for the shopper's money."""
+    word = _WORDS[order.status]
+    if not order.status.final or order.status is Status.SUCCESSFUL:
+        return word
+    if order.authorised is not None and order.open == 0 and order.captured == order.refunded:
+        return f"{word} {'What you paid has been given back.' if order.captured else _NOT_CHARGED}"
+    if order.authorised is not None or order.paid_seen:
+        return f"{word} A payment came in all the same. It is to be given back to you."
+    # A merchant or a deadline ends an order without knowing what the shopper does at the provider at that moment.
+    ended_there = order.status is not Status.CANCELED or order.cancelled_by == "USER"
+    if order.session is None or ended_there:
+        return f"{word} {_NOT_CHARGED}"
+    return f"{word} Should you be charged all the same, please tell the shop."
