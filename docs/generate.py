@@ -289,6 +289,12 @@ def _limits(evidence: Evidence) -> list[str]:
     times = facts.times
     lines = ["## Limits\n"]
     lines.append(f"- A checkout can be paid for {_span(times.checkout)}.")
+    lines += [
+        f"- Amounts in {currency} have at most {places} decimals: others are refused before anything is sent."
+        if places
+        else f"- Amounts in {currency} are whole: others are refused before anything is sent."
+        for currency, places in facts.decimals.items()
+    ]
     if facts.capabilities.deferred_capture or facts.capabilities.capture_after_authorisation:
         lines.append(f"- An authorisation can be captured for {_span(times.authorisation)}.")
     lines.append(

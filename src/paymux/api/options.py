@@ -19,7 +19,7 @@ from paymux.api.authority import merchant
 from paymux.api.documents import operation
 from paymux.connectors.facts import CodeFacts, ProviderFacts
 from paymux.connectors.registry import UnknownCode, provider_of
-from paymux.money import Money, is_currency, minor_units, plain, quantum
+from paymux.money import Money, fits, is_currency, minor_units, plain, quantum
 from paymux.orders import rules
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults
@@ -49,7 +49,7 @@ async def options(request: Request) -> Response:
             provider, code = provider_of(account.code)
         except UnknownCode:
             continue
-        if _offered(core, account, code, total):
+        if _offered(core, account, provider.facts, code, total):
             shown.append(
                 _option(account, provider.facts, code, total) | _images(core, provider.facts, code, own, images)
             )
@@ -75,13 +75,14 @@ def _query(request: Request) -> tuple[Money, str, bool]:
     return Money(amount, currency), given.get("channel", ""), capable == "true"
 
 
-def _offered(core: Core, account: ProviderAccount, code: CodeFacts, total: Money) -> bool:
+def _offered(core: Core, account: ProviderAccount, facts: ProviderFacts, code: CodeFacts, total: Money) -> bool:
     least, most = rules.limits(code, account)
     return (
         account.active
         and rules.usable(core.settings, account)
         and (not code.currencies or total.currency in code.currencies)
         and least <= total.amount <= most
+        and fits(total.amount, facts.accepted_decimals(total.currency))
     )
 
 

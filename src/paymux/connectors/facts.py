@@ -12,6 +12,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from paymux.money import accepted_decimals
+
 
 class _Facts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -329,6 +331,10 @@ class ProviderFacts(_Facts):
         True, description="Whether the provider's status names the amount that was to be paid."
     )
     reports_currency: bool = Field(True, description="Whether the provider's status names the currency.")
+    decimals: dict[str, int] = Field(
+        {},
+        description="By currency: how many decimals an amount may have, where the provider takes fewer than M1 allows.",
+    )
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()
@@ -347,6 +353,11 @@ class ProviderFacts(_Facts):
             if getattr(self.capabilities, name, True):
                 raise ValueError(f"{name} is withheld, and is no capability or declared all the same")
         return self
+
+    def accepted_decimals(self, currency: str) -> int:
+        """How many decimals an amount may have: what M1 allows, or fewer where the provider takes no more."""
+        allowed = accepted_decimals(currency)
+        return min(allowed, self.decimals.get(currency, allowed))
 
     @property
     def ink(self) -> str:

@@ -107,6 +107,10 @@ async def _check(desk: Deciding, asked: Asked) -> None:
         raise BodyFaults([f"refundAmount.currency must be {order.currency}"], code="currency_mismatch")
     if not fits(asked.amount, places):
         raise BodyFaults([f"{name} must have at most {places} decimals in {order.currency}"])
+    if not fits(asked.amount, places := desk.facts.accepted_decimals(order.currency)):
+        raise BodyFaults(
+            [f"{name} must have at most {places} decimals in {order.currency} for {order.code}"], code="not_supported"
+        )
     if asked.kind is Kind.CAPTURE:
         await _check_capture(desk, asked, able)
     elif asked.kind is Kind.VOID:

@@ -116,7 +116,7 @@ def check_provider(order: Any, account: ProviderAccount | None, faults: Faults, 
         if channel_known:
             faults.add(f"bnplProvider {code.code} is not available to you on this channel", "provider_not_available")
         return
-    _check_limits(order, code, account, faults)
+    _check_limits(order, provider.facts, code, account, faults)
     _check_abilities(order, provider.facts, code, faults)
     _check_required(order, code, faults)
 
@@ -136,7 +136,7 @@ def usable(settings: Settings, account: ProviderAccount) -> bool:
     )
 
 
-def _check_limits(order: Any, code: CodeFacts, account: ProviderAccount, faults: Faults) -> None:
+def _check_limits(order: Any, facts: ProviderFacts, code: CodeFacts, account: ProviderAccount, faults: Faults) -> None:
     currency, country, amount = order.purchase_currency, order.purchase_country, order.order_amount
     if currency and code.currencies and currency not in code.currencies:
         faults.add(f"purchaseCurrency must be {' or '.join(code.currencies)} for {code.code}", "provider_not_available")
@@ -145,6 +145,10 @@ def _check_limits(order: Any, code: CodeFacts, account: ProviderAccount, faults:
     least, most = limits(code, account)
     if amount is not None and not least <= amount <= most:
         faults.add(f"orderAmount must be from {least} to {most} for {code.code}", "provider_not_available")
+    if amount is None or not currency or not fits(amount, accepted_decimals(currency)):
+        return
+    if not fits(amount, places := facts.accepted_decimals(currency)):
+        faults.add(f"orderAmount must have at most {places} decimals in {currency} for {code.code}", "not_supported")
 
 
 def limits(code: CodeFacts, account: ProviderAccount) -> tuple[Decimal, Decimal]:

@@ -24,11 +24,13 @@ async def test_a_refund_whose_answer_was_lost_is_found_again_by_asking(shop: Sho
     assert (Decimal(details["refundedAmount"]), order.balance) == (1500, 0)
 
 
-async def test_an_order_with_centavos_is_declined_without_a_checkout(shop: Shop) -> None:
+async def test_an_order_with_centavos_is_refused_and_its_reference_can_be_used_again(shop: Shop) -> None:
     answer = await shop.is_refused("TENDOPAY", "1500.50", orderReference="centavos")
-    assert answer.status == 422
-    assert "whole amounts" in str(answer.body)
-    assert (await shop.merchant.status("centavos"))["status"] == "DECLINED"
+    assert (answer.status, answer.body["code"]) == (400, "not_supported")
+    assert answer.body["message"] == ["orderAmount must have at most 0 decimals in PHP for TENDOPAY"]
+    assert (await shop.merchant.get("/orders/centavos")).status == 404
+    order = await shop.sells("TENDOPAY", "1500", orderReference="centavos")
+    assert order.balance == 1500
 
 
 async def test_a_payment_that_tendopay_cancels_by_itself_is_listed_for_a_person(shop: Shop) -> None:
