@@ -106,6 +106,18 @@ async def test_a_page_asked_for_again_within_two_minutes_has_a_cart_of_its_own_a
     assert paid.raw["cart_id"] == "R-1001~000000076a0e"
 
 
+async def test_in_live_mode_nobody_is_sent_to_a_page_of_a_test_profile(till: Till, scripted: Scripted) -> None:
+    live = scripted.altered(live=True)
+    page = sample("page")["answer"]
+    scripted.says(200, page)
+    with pytest.raises(WrongCredentials, match="test payment"):
+        await live.create_checkout(till.order(), KEY)
+    scripted.says(200, page | {"tran_ref": "PTS2231101374414"})
+    opened = await live.create_checkout(till.order(), KEY)
+    assert isinstance(opened, Redirect)
+    assert opened.session == "PTS2231101374414"
+
+
 # -- the return -----------------------------------------------------------------------------------
 
 
@@ -165,6 +177,30 @@ async def test_a_payment_is_read_with_its_amount(till: Till, auto: bool, capture
     assert isinstance(paid, Paid)
     assert (paid.total, paid.captured, paid.moves) == (Money(Decimal(100), "AED"), Decimal(captured), ())
     assert (paid.session, paid.payment_id, paid.underway) == (checkout.session, checkout.session, False)
+
+
+@pytest.mark.parametrize("status", ["A", "H", "V"])
+async def test_in_live_mode_a_payment_of_a_test_profile_is_none(till: Till, scripted: Scripted, status: str) -> None:
+    live, checkout = scripted.altered(live=True), (await till.opens())[1]
+    scripted.says(200, transaction(status=status))
+    said = await live.fetch(checkout)
+    assert isinstance(said, Pending)
+    assert "test profile" in said.reason
+    assert (said.completed, said.session, said.reference) == (True, "TST1", "R-1001")
+    scripted.says(200, transaction(status=status, tran_ref="PTS1"))
+    scripted.says(200, [])
+    assert isinstance(await live.fetch(checkout), Paid)
+
+
+async def test_in_live_mode_a_payment_request_is_not_completed_by_a_test(till: Till, scripted: Scripted) -> None:
+    live, checkout = scripted.altered(live=True), (await till.opens())[1]
+    request = transaction(tran_ref=checkout.session, tran_type="Payment Request", status="P")
+    for completing, kind in (("TST2", Pending), ("PTS2", Paid)):
+        scripted.says(200, request)
+        scripted.says(200, [request, transaction(tran_ref=completing, previous_tran_ref=checkout.session)])
+        scripted.says(200, [])
+        assert isinstance(await live.fetch(checkout), kind)
+        scripted.answers.clear()
 
 
 @pytest.mark.parametrize(("status", "kind"), [*ENDS, ("P", Pending), ("Z", Pending)])
@@ -239,6 +275,14 @@ async def test_the_documented_callback_is_verified_and_names_its_payment_request
     assert (read.session, read.payment_id, read.reference) == ("TST2617402946400", "TST2617402946403", "ca-03")
     assert isinstance(read.report, Paid)
     assert (read.report.total, read.report.captured) == (Money(Decimal(700), "SAR"), Decimal(700))
+
+
+async def test_in_live_mode_a_callback_of_a_test_profile_pays_nothing(scripted: Scripted) -> None:
+    live, body = scripted.altered(live=True), sample("callback")["body"]
+    said = live.read_event(told(body)).report
+    assert isinstance(said, Pending)
+    assert "test profile" in said.reason
+    assert isinstance(live.read_event(told(body.replace("TST", "PTS"))).report, Paid)
 
 
 @pytest.mark.parametrize(("outcome", "kind"), [("approve", Paid), ("decline", Declined), ("pending", Paid)])

@@ -68,6 +68,8 @@ _TEMPORARY = "400"
 # Codes of requests that are refused for who sends them, and a transaction that nobody has.
 _TURNED_AWAY = ("1", "401", "403")
 _NOBODY = "TST0000000000000"
+# A live transaction's tran_ref begins with PT and a letter for the region.
+_TEST = "TST"
 _CAPTURE = "capture"
 # PayTabs' words where the profile and the key do not belong together: "No merchant information found in the request".
 _OF_THE_PROFILE = re.compile("profile|merchant", re.IGNORECASE)
@@ -79,7 +81,10 @@ class PayTabs(Connector):
     # -- opening ------------------------------------------------------------------------------
 
     async def create_checkout(self, order: OrderToPay, key: str) -> Redirect | Declined:
-        """Open a payment page; one that was asked for less than two minutes ago, under a cart_id of its own."""
+        """Open a payment page; one that was asked for less than two minutes ago, under a cart_id of its own.
+
+        Raises WrongCredentials in live mode for a page of a test profile.
+        """
         body = requests.page(order, self.code.settings["method"])
         try:
             answer = await self._post("/payment/request", body)
@@ -88,6 +93,8 @@ class PayTabs(Connector):
                 raise
             answer = await self._post("/payment/request", body | {"cart_id": _own(order.reference, _part(key))})
         page = read(Page, answer)
+        if self._is_test(page.tran_ref):
+            raise WrongCredentials("PayTabs opened a test payment: the profile is one for tests", "test_profile")
         return Redirect(url=page.redirect_url, session=page.tran_ref)
 
     # -- reading ------------------------------------------------------------------------------
@@ -115,7 +122,7 @@ class PayTabs(Connector):
         if answer is None:
             return Pending(reason="PayTabs does not tell of the payment")
         said = read(Transaction, answer)
-        report = payment(said, raw(answer))
+        report = self._payment(said, raw(answer))
         if said.kind == "payment request" and said.status in ("A", "P"):
             return await self._completed(said, report)
         if not isinstance(report, Paid) or report.underway:
@@ -127,7 +134,21 @@ class PayTabs(Connector):
         """The payment that completed a payment request later, under the same cart_id; else what the request itself says."""
         rows = await self._cart(request.cart_id)
         found = [row for row in rows if row.kind in ("sale", "auth") and row.previous == request.tran_ref]
-        return payment(found[-1], None) if found else report
+        return self._payment(found[-1], None) if found else report
+
+    def _payment(self, said: Transaction, content: Mapping[str, Any] | None) -> Report:
+        """What a payment's own transaction says; in live mode one of a test profile pays nothing."""
+        report = payment(said, content)
+        if isinstance(report, Paid) and self._is_test(said.tran_ref):
+            return Pending(
+                reason="the payment was made in a test profile: look at profile_id", completed=True,
+                session=report.session, reference=report.reference, raw=report.raw,
+            )  # fmt: skip
+        return report
+
+    def _is_test(self, tran_ref: str) -> bool:
+        """Whether a live account is told of a transaction that is a test."""
+        return self.account.live and tran_ref.upper().startswith(_TEST)
 
     def verify_event(self, event: Incoming) -> str | None:
         """Check the signature over the body. A transaction is told once for each status."""
@@ -145,7 +166,7 @@ class PayTabs(Connector):
         if said.kind not in PAYMENT:
             return EventReading(session=said.previous or None, payment_id=said.previous or None,
                                 reference=base(said.cart_id) or None)  # fmt: skip
-        report = payment(said, from_json(event.body))
+        report = self._payment(said, from_json(event.body))
         return EventReading(session=report.session, payment_id=said.tran_ref, reference=report.reference, report=report)
 
     async def find_move(
