@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 
 from paymux.connectors.contract import Checkout, Incoming, Underway
@@ -53,9 +52,7 @@ class Till(tills.Till):
 
     async def token(self) -> str:
         """The header of an access token of Volt's."""
-        status, answer = await self.request(
-            "POST", "/oauth", aiohttp.FormData({"grant_type": "password", **CREDENTIALS})
-        )
+        status, answer = await self.request("POST", "-gateway/oauth", {"grant_type": "password", **CREDENTIALS})
         assert status == 200
         return f"Bearer {answer['access_token']}"
 
@@ -67,9 +64,9 @@ async def till(counter_of: Callable[[str], Any]) -> Till:
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    server = Scripted(sample, authorization="Bearer granted", grant_path="/api/oauth")
+    server = Scripted(sample, authorization="Bearer granted", grant_path="/gateway/oauth")
     async with served(server, "VOLT", CREDENTIALS, {"api": "/api", "gateway": "/gateway"}) as server:
         yield server
-    form = {name: CREDENTIALS[name] for name in ("client_id", "client_secret", "username", "password")}
+    keys = {name: CREDENTIALS[name] for name in ("client_id", "client_secret", "username", "password")}
     for asked in server.granted:
-        assert asked == ("POST", "/api/oauth", {"grant_type": "password", **form})
+        assert asked == ("POST", "/gateway/oauth", {"grant_type": "password", **keys})

@@ -86,6 +86,17 @@ async def test_credentials_are_checked_by_an_access_token(till: Till) -> None:
         await till.counter.connector("VOLT", password="wrong").check()
 
 
+async def test_a_token_is_asked_for_and_read_as_documented(scripted: Scripted, till: Till) -> None:
+    documented = sample("token")
+    scripted.grant = (documented["status"], documented["answer"])
+    scripted.authorization = f"Bearer {documented['answer']['access_token']}"
+    scripted.says(201, sample("payment")["answer"])
+    await scripted.opens(till.counter.order("VOLT"))
+    ((_, _, sent),) = scripted.granted
+    assert sent.keys() == documented["request"].keys()
+    assert sent["grant_type"] == documented["request"]["grant_type"]
+
+
 # -- the return -------------------------------------------------------------------------------
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.connectors.scripted import changed
 from tests.connectors.till import KEY
-from tests.connectors.volt.conftest import HEADERS, Till, sample
+from tests.connectors.volt.conftest import CREDENTIALS, HEADERS, Till, sample
 
 URLS = {way: {"url": f"https://mywebsite.com/{way}"} for way in ("success", "failure", "pending", "cancel")}
 PAYMENT = {
@@ -48,6 +49,13 @@ async def test_every_header_is_wanted(till: Till, missing: str) -> None:
     headers = {**HEADERS, "Authorization": await till.token(), "Idempotency-Key": KEY, missing: ""}
     status, _ = await till.request("POST", "-gateway/payments", PAYMENT, **headers)
     assert status == (401 if missing == "Authorization" else 400)
+
+
+async def test_a_token_is_given_for_json_at_the_gateway_alone(till: Till) -> None:
+    keys = {"grant_type": "password", **CREDENTIALS}
+    assert (await till.request("POST", "-gateway/oauth", aiohttp.FormData(keys)))[0] == 400
+    assert (await till.request("POST", "-gateway/oauth", keys | {"grant_type": "client_credentials"}))[0] == 401
+    assert (await till.request("POST", "-gateway/oauth", keys))[1].keys() == sample("token")["answer"].keys()
 
 
 async def test_what_was_not_received_can_not_be_refunded(till: Till) -> None:

@@ -1,5 +1,6 @@
 """Volt: payments from bank to bank by open banking (Unified Global Payments API, hosted checkout).
 
+A token of the gateway serves both hosts: the gateway for payments, and the older API, where refunds stand.
 COMPLETED only says that the shopper's bank took the payment on; the money is there once it is RECEIVED, which Volt sees on
 accounts of its own only. A notification of a payment is a reason to ask. A refund is answered without an outcome, which
 nothing but a signed notification tells; it carries our key as its externalReference. A refund that is sent again with
@@ -71,7 +72,7 @@ class Volt(Connector):
 
     def __init__(self, account: Account, http: ProviderHttp) -> None:
         super().__init__(account, http)
-        identity = (self.url("/oauth"), *(self.credentials[name] for name in _KEYS))
+        identity = (self.url("/oauth", host="gateway"), *(self.credentials[name] for name in _KEYS))
         self._bearer = Bearer(http, identity, self._grant)
 
     # -- opening ------------------------------------------------------------------------------
@@ -134,14 +135,15 @@ class Volt(Connector):
     # -- HTTP ---------------------------------------------------------------------------------
 
     async def _grant(self) -> Granted:
-        form: requests.Grant = {
+        body: requests.Grant = {
             "grant_type": "password",
             "client_id": self.credentials["client_id"],
             "client_secret": self.credentials["client_secret"],
             "username": self.credentials["username"],
             "password": self.credentials["password"],
         }
-        answer = _accepted(decided(await self.http.prepare("POST", self.url("/oauth"), form=form)))
+        url = self.url("/oauth", host="gateway")
+        answer = _accepted(decided(await self.http.prepare("POST", url, json=body)))
         granted = read(AccessToken, answer)
         return Granted(granted.access_token, granted.expires_in)
 

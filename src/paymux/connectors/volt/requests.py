@@ -11,7 +11,7 @@ from paymux.connectors.contract import OrderToPay
 
 
 class Grant(TypedDict):
-    """The form that an access token is granted for: the keys of an application and of a customer."""
+    """What an access token is granted for: the keys of an application and of a customer."""
 
     grant_type: Literal["password"]
     client_id: str

@@ -15,7 +15,7 @@ from aiohttp import web
 from paymux.platform.database import to_json
 from paymux.sandbox.simulator import Case, Outcome, Route, Simulator, json_answer, json_body, read_label
 
-_HOUR = timedelta(hours=1)
+_TOKEN_LIFE = timedelta(days=1)
 _SYSTEMS = {"OPEN_BANKING_UK": ("openBankingUK", "GBP"), "OPEN_BANKING_EU": ("openBankingEU", "EUR")}
 _TYPES = ("BILL", "GOODS", "PERSON_TO_PERSON", "OTHER", "SERVICES")
 _HUNDRED = Decimal(100)
@@ -55,7 +55,7 @@ class VoltSimulator(Simulator):
     def routes(self) -> list[Route]:
         """The calls at both hosts, and the sandbox's own."""
         return [
-            Route("POST", "/oauth", self._oauth),
+            Route("POST", "/oauth", self._oauth, host="gateway"),
             Route("POST", "/payments", self._call(self._create), "create", host="gateway"),
             Route("GET", "/payments/{id}", self._call(self._get), "status", host="gateway"),
             Route("POST", "/payments/{id}/request-refund", self._call(self._refund), "refund"),
@@ -112,16 +112,19 @@ class VoltSimulator(Simulator):
     # -- the calls ----------------------------------------------------------------------------
 
     async def _oauth(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        asked = await json_body(request)
+        if not isinstance(asked, dict):
+            return No(400, "Invalid JSON").answer()
         known = ("client_id", "client_secret", "username", "password")
-        if form.get("grant_type") != "password" or any(form.get(name) != self.credentials[name] for name in known):
+        if asked.get("grant_type") != "password" or any(asked.get(name) != self.credentials[name] for name in known):
             return json_answer({"code": 401, "message": "Invalid credentials"}, 401)
         token = self.token(24)
         kept = self.desk.store.note(self.name, "tokens") or {}
         alive = {old: until for old, until in kept.items() if self.now < datetime.fromisoformat(until)}
-        self.desk.store.keep_note(self.name, "tokens", {**alive, token: (self.now + _HOUR).isoformat()})
+        self.desk.store.keep_note(self.name, "tokens", {**alive, token: (self.now + _TOKEN_LIFE).isoformat()})
+        lasts = int(_TOKEN_LIFE.total_seconds())
         return json_answer(
-            {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": self.token(8)}
+            {"access_token": token, "token_type": "Bearer", "expires_in": lasts, "refresh_token": self.token(8)}
         )
 
     def _call(self, handler: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
