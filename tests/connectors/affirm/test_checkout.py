@@ -37,7 +37,7 @@ async def test_what_is_sent_names_the_shop_the_order_and_cents(scripted: Scripte
     ]  # fmt: skip
     assert body["discounts"] == {"DISCOUNT": {"discount_amount": 250, "discount_display_name": "Discount"}}
     assert body["shipping"]["name"] == {"first": "Ada", "last": "Byron"}
-    assert body["shipping"]["address"]["country"] == "USA"
+    assert body["shipping"]["address"]["country_code"] == "USA"
     assert (opened.session, opened.url) == ("123456ABCDEF", sample("checkout_created")["answer"]["redirect_url"])
 
 
@@ -49,6 +49,13 @@ async def test_a_line_that_cents_cannot_hold_goes_as_one_at_its_total(scripted: 
     body = scripted.asked[0][2]
     assert body["items"] == [{"display_name": "Nail", "sku": "Nail", "unit_price": 10000, "qty": 1}]
     assert body["shipping"] == body["billing"]
+
+
+async def test_an_address_goes_in_the_words_of_the_global_hosts(scripted: Scripted, till: Till) -> None:
+    scripted.replays("checkout_created")
+    place = Address(street="4519 Rue Levy", street2="Apt 1", city="Saint-Laurent", state="QC", postal_code="H4R2P9")
+    await scripted.opens(replace(till.counter.order("AFFIRM_US"), delivery=replace(place, country="CA")))
+    assert scripted.asked[0][2]["shipping"]["address"] == sample("address")["address"]
 
 
 async def test_a_shop_in_canada_says_so(till: Till) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.affirm.conftest import Till
+from tests.connectors.affirm.conftest import Till, sample
 from tests.connectors.scripted import changed
 from tests.connectors.till import ONE
 
-PLACE = {"line1": "325 Pacific Ave", "city": "San Francisco", "state": "CA", "zipcode": "94112", "country": "USA"}
+PLACE = sample("address")["address"]
 ORDER: dict[str, Any] = {
     "merchant": {
         "public_api_key": "AFFIRMDEMOPUBLIC", "user_confirmation_url": "https://shop.example/ok",
@@ -27,8 +27,8 @@ ORDER: dict[str, Any] = {
     [
         ("merchant", None), ("merchant.public_api_key", "OTHER"), ("merchant.user_confirmation_url", "/ok"),
         ("merchant.user_confirmation_url_action", "PUT"), ("items", []), ("items.0.qty", 0), ("items.0.unit_price", 50.0),
-        ("items.0.sku", ""), ("shipping", None), ("shipping.address.zipcode", ""), ("shipping.name", {"first": "J"}),
-        ("currency", "CAD"), ("total", 0), ("total", "5000"), ("order_id", "x" * 129),
+        ("items.0.sku", ""), ("shipping", None), ("shipping.address.postal_code", ""), ("shipping.name", {"first": "J"}),
+        ("shipping.address.country_code", "CA"), ("currency", "CAD"), ("total", 0), ("total", "5000"), ("order_id", "x" * 129),
     ],
 )  # fmt: skip
 async def test_an_order_that_breaks_a_rule_is_refused(till: Till, path: str, value: Any) -> None:

@@ -38,14 +38,14 @@ class Name(TypedDict):
 
 
 class Address(TypedDict):
-    """Where that is; the country in three letters."""
+    """Where that is, in the words of the global hosts; the country in three letters."""
 
-    line1: str
-    line2: NotRequired[str]
+    street1: str
+    street2: NotRequired[str]
     city: str
-    state: str
-    zipcode: str
-    country: str
+    region1_code: str
+    postal_code: str
+    country_code: str
 
 
 class Contact(TypedDict):
@@ -147,8 +147,8 @@ def _contact(place: Place | None, who: Person) -> Contact:
 
 def _address(to: Place) -> Address:
     full: Address = {
-        "line1": to.street, "line2": to.street2, "city": to.city, "state": to.state or to.region,
-        "zipcode": to.postal_code, "country": _COUNTRIES.get(to.country, to.country),
+        "street1": to.street, "street2": to.street2, "city": to.city, "region1_code": to.state or to.region,
+        "postal_code": to.postal_code, "country_code": _COUNTRIES.get(to.country, to.country),
     }  # fmt: skip
     # Leaving out what is empty loses the type; what Affirm demands of an address, the merchant is asked for.
     return cast(Address, {name: text for name, text in full.items() if text})

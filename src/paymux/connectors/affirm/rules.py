@@ -79,8 +79,11 @@ def _check_contact(body: dict[str, Any], part: str) -> None:
     if not (name.get("full") or (name.get("first") and name.get("last"))):
         raise invalid(f"{part}.name")
     address = part_of(contact, "address")
-    for line in ("line1", "city", "state", "zipcode"):
+    for line in ("street1", "city", "region1_code", "postal_code"):
         text_within(address, line, 1, 1_000)
+    # Three letters are documented; what becomes of a country that Affirm doesn't serve is not.
+    if address.get("country_code") in ("US", "CA", "GB"):
+        raise invalid(f"{part}.address.country_code", "must have three letters")
 
 
 def part_of(body: Any, name: str) -> dict[str, Any]:
