@@ -69,6 +69,15 @@ async def test_an_order_carries_its_shopper_lines_and_addresses(till: Till) -> N
     assert opened.expires_at is not None
 
 
+async def test_a_line_with_neither_sku_nor_name_goes_by_its_number(till: Till) -> None:
+    items = tuple(
+        Item(name=name, quantity=1, unit_price=Decimal(50), total=Decimal(50), sku=sku)
+        for name, sku in (("Cap", ""), ("  ", ""))
+    )
+    await till.opens("100.00", items=items)
+    assert [line["sku"] for line in till.exchanges[-1].sent["items"]] == ["cap", "2"]
+
+
 async def test_an_order_without_a_whole_delivery_address_is_shipped_to_the_billing_address(till: Till) -> None:
     await till.opens(delivery=Address(first_name="Bob", city="Rome"))
     assert till.exchanges[-1].sent["shipping"] == till.exchanges[-1].sent["billing"]

@@ -123,9 +123,9 @@ def new_order(order: contract.OrderToPay) -> NewOrder:
         "items": [
             {
                 "name": line.name, "category": str(more.get("category") or "other"), "quantity": line.quantity,
-                "sku": line.sku or "-".join(line.name.lower().split()), "price": amount(line.unit),
+                "sku": line.sku or _sku(line.name, number), "price": amount(line.unit),
             }
-            for line in lines(order)
+            for number, line in enumerate(lines(order), 1)
         ],
         # Scalapay adds its own fields to whatever query is there.
         "merchant": {
@@ -141,6 +141,11 @@ def new_order(order: contract.OrderToPay) -> NewOrder:
     if more.get("product"):
         body["product"] = str(more["product"])
     return body
+
+
+def _sku(name: str, number: int) -> str:
+    """A sku that is never empty, for Scalapay demands one: made from the line's name, else from its place."""
+    return "-".join(name.lower().split()) or str(number)
 
 
 def _complete(address: contract.Address | None) -> bool:
