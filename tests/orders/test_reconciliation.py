@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import sys
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -263,6 +262,7 @@ async def test_the_daily_run_is_planned_once_goes_page_by_page_and_lists_what_di
     runs = {row["connector"]: row for row in await eventually(over)}
     run = runs["salestill"]
     assert (run["differing"], run["unanswered"], run["asked"] >= 5, run["page"] >= 3) == (1, 0, True, True)
+    assert runs["salestill:older"]["asked"] == 0
     asked = [reference for verb, reference in tills["SALESTILL"].calls if verb == "status"]
     assert [asked.count(reference) for reference in references] == [1] * 5
     rows = [row["orderReference"] for row in await reconciliation.listed(installation.core)]
@@ -287,9 +287,9 @@ async def test_a_refund_in_the_portal_of_an_order_that_is_older_than_a_month_is_
     tills["SALESTILL"].move(case_of(installation, reference), "refund", Decimal("40"))
 
     for _ in range(7):
-        before = await _days_done(installation)
+        before = await _rounds_gone_on(installation)
         await installation.advance(86_400)
-        await eventually(partial(_more_days_done, installation, before))
+        await eventually(partial(_more_gone_on, installation, before))
         if found := [
             row for row in await reconciliation.listed(installation.core) if row["orderReference"] == reference
         ]:
@@ -298,34 +298,17 @@ async def test_a_refund_in_the_portal_of_an_order_that_is_older_than_a_month_is_
     assert [row["differences"][0]["what"] for row in found] == ["refunded"]
 
 
-async def _more_days_done(installation: Installation, before: int) -> bool:
-    return await _days_done(installation) > before
+async def _more_gone_on(installation: Installation, before: int) -> bool:
+    return await _rounds_gone_on(installation) > before
 
 
-async def _days_done(installation: Installation) -> int:
-    """How many days' runs are all over."""
+async def _rounds_gone_on(installation: Installation) -> int:
+    """How many days have asked for all the older orders that they were to."""
     async with installation.database.connection() as held:
-        rows = await held.fetch(
-            "SELECT day FROM reconciliations GROUP BY day HAVING count(*) > 1 AND bool_and(state IN ('done', 'superseded'))"
+        days: int = await held.fetchval(
+            "SELECT count(*) FROM reconciliations WHERE connector = 'salestill:older' AND state = 'done'"
         )
-    return len(rows)
-
-
-def test_an_order_is_asked_for_every_day_for_a_month_and_then_every_week_until_it_is_400_days_old() -> None:
-    first = date(2026, 1, 1)
-    for born in range(7):
-        created = datetime.combine(first + timedelta(days=born), time(12), UTC)
-        asked = []
-        for day in (first + timedelta(days=n) for n in range(450)):
-            # One run begins at once, another one half a day late.
-            begun = datetime.combine(day, daily_reconciliation.AT) + timedelta(hours=day.toordinal() * 5 % 12)
-            until = begun - daily_reconciliation.SETTLED
-            if any(since <= created < end for since, end in daily_reconciliation.spans(day, until)):
-                asked.append((day - created.date()).days)
-        assert asked[:29] == list(range(1, 30))
-        assert all(later - earlier <= 7 for earlier, later in itertools.pairwise(asked))
-        assert 393 <= asked[-1] <= 400
-        assert len(asked) < 30 + 1.3 * (370 / 7), "older ones are not asked for much more often than that"
+    return days
 
 
 async def test_the_command_lists_repairs_and_says_by_its_exit_code_what_is_left(

@@ -14,13 +14,13 @@ async def page(
     tx: Connection, connector: str, merchant_id: str | None, since: datetime, until: datetime, after: str, before: str,
     limit: int,
 ) -> list[Order]:  # fmt: skip
-    """Orders of a connector (or of one code) that have a checkout, created from `since` to `until`, in the order of their ids.
+    """Orders of a connector (or of one code) that have a checkout, created from `since` to `until`, the newest first.
 
     `after` and `before` are ids that enclose those of that time, so that no more of the table is read.
     """
     rows = await tx.fetch(
         f"SELECT {ORDER_COLUMNS} FROM orders WHERE id > $1 AND id < $2 AND (connector = $3 OR code = $3) AND created_at >= $4"  # noqa: S608
-        " AND created_at < $5 AND session IS NOT NULL AND ($6::text IS NULL OR merchant_id = $6) ORDER BY id LIMIT $7",
+        " AND created_at < $5 AND session IS NOT NULL AND ($6::text IS NULL OR merchant_id = $6) ORDER BY id DESC LIMIT $7",
         after, before, connector, since, until, merchant_id, limit,
     )  # fmt: skip
     return [Order.of(row) for row in rows]
@@ -56,19 +56,47 @@ async def begin_day(tx: Connection, day: date, now: datetime) -> bool:
     )  # fmt: skip
 
 
-async def supersede(tx: Connection, day: date, now: datetime) -> int:
-    """End the runs of earlier days that have not come to their end; how many."""
-    done = await tx.execute(
-        "UPDATE reconciliations SET state = 'superseded', ended_at = $2 WHERE day < $1 AND state = 'running'", day, now
-    )
-    return int(done.rpartition(" ")[2])
-
-
-async def begin_run(tx: Connection, day: date, connector: str, since: datetime, until: datetime, now: datetime) -> None:
-    await tx.execute(
-        "INSERT INTO reconciliations (day, connector, state, since, until, begun_at) VALUES ($1, $2, 'running', $3, $4, $5)",
-        day, connector, since, until, now,
+async def supersede(tx: Connection, day: date, now: datetime) -> list[str]:
+    """End the runs of earlier days that have not come to their end; which."""
+    rows = await tx.fetch(
+        "UPDATE reconciliations SET state = 'superseded', ended_at = $2"
+        " WHERE day < $1 AND connector <> '' AND state IN ('planned', 'running') RETURNING connector",
+        day, now,
     )  # fmt: skip
+    return sorted(row["connector"] for row in rows)
+
+
+async def begin_run(
+    tx: Connection, day: date, connector: str, state: str, since: datetime, until: datetime, now: datetime
+) -> None:
+    """Begin a run over the orders created from `since` to `until`, or plan one."""
+    await tx.execute(
+        "INSERT INTO reconciliations (day, connector, state, since, until, begun_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        day, connector, state, since, until, now,
+    )  # fmt: skip
+
+
+async def start_run(tx: Connection, day: date, connector: str) -> bool:
+    """Begin a planned run; false when there is none."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE reconciliations SET state = 'running' WHERE day = $1 AND connector = $2 AND state = 'planned' RETURNING true",
+            day, connector,
+        )
+    )  # fmt: skip
+
+
+async def came_to(tx: Connection, day: date, connector: str) -> datetime | None:
+    """How far back the last run before a day came: what was created before that it has not asked for. None: there is none."""
+    # One process's ids and times may be a little behind another's: a few orders are asked for twice, and none is left out.
+    came: datetime | None = await tx.fetchval(
+        "SELECT CASE WHEN r.state = 'done' THEN r.since"
+        " ELSE least(r.until, coalesce(o.created_at + interval '1 minute', r.until)) END"
+        " FROM reconciliations r LEFT JOIN orders o ON o.id = r.after_order"
+        " WHERE r.connector = $2 AND r.day < $1 ORDER BY r.day DESC LIMIT 1",
+        day, connector,
+    )  # fmt: skip
+    return came
 
 
 async def run(tx: Connection, day: date, connector: str) -> Record | None:
@@ -127,4 +155,15 @@ async def findings(tx: Connection, limit: int) -> list[Record]:
 async def count(tx: Connection) -> int:
     """How many orders differ from what their provider says."""
     counted: int = await tx.fetchval("SELECT count(*) FROM reconciliation_findings")
+    return counted
+
+
+async def count_unfinished(tx: Connection) -> int:
+    """How many runs did not come to their end when they were last to: those of the day before, unless today's have ended."""
+    counted: int = await tx.fetchval(
+        "SELECT count(*) FROM (SELECT DISTINCT ON (connector) state FROM reconciliations"
+        " WHERE connector <> '' AND state IN ('done', 'superseded')"
+        " AND day >= (SELECT max(day) FROM reconciliations WHERE connector = '' AND state = 'done') - 1"
+        " ORDER BY connector, day DESC) AS last WHERE state = 'superseded'"
+    )
     return counted
