@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import psutil
 import pytest
@@ -47,6 +48,14 @@ def away(answer: Answer) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def away_in_words(answer: Answer, status: int) -> None:
+    """A shopper reads a page, whose words are true whatever was done: 503 where that was surely nothing."""
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert "please do not pay again" in answer.body
+    assert "nothing was" not in answer.body
+    assert int(answer.headers["Retry-After"]) > 0
+
+
 async def test_without_its_database_everybody_is_told_at_once_and_it_comes_back_by_itself(
     installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually
 ) -> None:
@@ -59,7 +68,8 @@ async def test_without_its_database_everybody_is_told_at_once_and_it_comes_back_
             away(await merchant.post("/orders", body))
             away(await merchant.get(f"/orders/{before['orderReference']}"))
             away(await merchant.refunds(before["orderReference"], "1", "R-1"))
-            away(await installation.call("GET", approved))
+            away_in_words(await installation.call("GET", approved), 503)
+            away_in_words(await installation.call("GET", f"{url}/checkout/{before['orderToken']}"), 503)
             away(await installation.call("POST", f"{url}/provider-events/pek_x", data=b"x"))
         assert (await installation.call("GET", f"{url}/healthz")).status == 200
         ready = await installation.call("GET", f"{url}/readyz")
@@ -159,3 +169,86 @@ async def test_a_capture_whose_database_went_away_meanwhile_moves_once(
     await installation.quiet()
     (told,) = installation.inbox.events(reference, "CAPTURE_STATUS_UPDATE")
     assert (told["data"]["status"], told["data"]["amount"]) == ("SUCCESSFUL", 40)
+
+
+async def comes_back(installation: Installation, server: EmbeddedPostgres) -> None:
+    """PostgreSQL starts again, and what it left behind goes on."""
+    server.start()
+    url = f"{installation.settings.base_url}/readyz"
+    async with asyncio.timeout(30):
+        while (await installation.call("GET", url)).status != 200:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_return_whose_database_went_away_once_the_money_moved_is_not_told_that_nothing_was_done(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    hold: Callable[[], Held],
+) -> None:  # fmt: skip
+    opened = await merchant.creates("AFTERPAY_AU")
+    reference = opened["orderReference"]
+    back = await shopper.decides(opened["redirectUrl"], "approve")
+    gate = hold()
+    returning = asyncio.create_task(installation.call("GET", back))
+    await gate.reached(1)
+    server.stop(hurry=True)
+    gate.open()
+    away_in_words(await returning, 500)
+    moved = installation.ledger(reference)
+    assert [kind for kind, _ in moved] == ["authorize", "capture"]
+    await comes_back(installation, server)
+
+    async def paid() -> bool:
+        return bool((await merchant.status(reference))["status"] == "SUCCESSFUL")
+
+    await eventually(paid)
+    assert (await shopper.returns(back))["status"] == "SUCCESSFUL"
+    assert installation.ledger(reference) == moved
+
+
+async def test_an_order_that_was_asked_about_when_the_database_went_away_is_open(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    hold: Callable[[], Held],
+) -> None:  # fmt: skip
+    """Reading it may repair it, and what is decided there may move money."""
+    opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
+    reference = opened["orderReference"]
+    await shopper.pays(opened["redirectUrl"])
+    await installation.fault("afterpay", "capture", "error_after", reference)
+    assert (await merchant.captures(reference, "40", "C-1")).body["status"] == "PENDING"
+    gate = hold()
+    asked = asyncio.create_task(merchant.get(f"/orders/{reference}"))
+    await gate.reached(1)
+    server.stop(hurry=True)
+    gate.open()
+    answer = await asked
+    assert (answer.status, answer.body["code"]) == (500, "outcome_open")
+    await comes_back(installation, server)
+
+    async def repaired() -> bool:
+        await merchant.status(reference)
+        return Decimal((await merchant.details(reference))["capturedAmount"]) == 40
+
+    await eventually(repaired)
+
+
+async def test_a_shopper_whose_checkout_is_being_opened_when_the_database_goes_away_reads_a_page(
+    installation: Installation, server: EmbeddedPostgres, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    hold: Callable[[], Held],
+) -> None:  # fmt: skip
+    body = merchant.order("AFTERPAY_AU")
+    await installation.fault("afterpay", "create", "error_before", body["orderReference"])
+    url = (await merchant.post("/orders", body)).body["redirectUrl"]
+    assert "/checkout/" in url
+    gate = hold()
+    asked = asyncio.create_task(installation.call("GET", url))
+    await gate.reached(1)
+    server.stop(hurry=True)
+    gate.open()
+    away_in_words(await asked, 500)
+    await comes_back(installation, server)
+
+    async def goes_on() -> bool:
+        return (await installation.call("GET", url)).status == 303
+
+    await eventually(goes_on)
+    assert (await shopper.pays(url))["status"] == "SUCCESSFUL"

@@ -14,6 +14,7 @@ from paymux.connectors import contract as c
 from paymux.orders import asking, calls, opening, reports
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
+from paymux.orders.errors import once_claimed
 from paymux.orders.model import Order, Status
 
 log = structlog.get_logger()
@@ -27,7 +28,8 @@ def return_hash(secret: str, status: str, reference: str) -> str:
 async def shopper_returned(core: Core, order: Order, query: Mapping[str, str], *, hints: bool = True) -> Order:
     """Learn what a return is worth and decide on it; the order as it is then.
 
-    Without `hints` one that proves nothing leads to nothing: too many have come.
+    Without `hints` one that proves nothing leads to nothing: too many have come. Raises DatabaseUnavailable, and OutcomeOpen
+    once something may have been done.
     """
     if order.session is None or order.status is Status.SUCCESSFUL:
         return order
@@ -66,7 +68,9 @@ async def _reported(core: Core, order: Order, report: c.Report, *, hints: bool) 
             await desk.completed()
         await reports.apply_report(desk, report)
 
-    return (await calls.run_all(core, await deciding(core, order.id, "return", decide))).order
+    decision = await deciding(core, order.id, "return", decide)
+    with once_claimed():
+        return (await calls.run_all(core, decision)).order
 
 
 async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
@@ -83,18 +87,19 @@ async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:
 
     decision = await deciding(core, order.id, "return", note)
     confirming = bool(decision.run)
-    order = (await calls.run_all(core, decision)).order
-    if not order.status.final and not confirming:
-        asked = await asking.ask(core, order, "return")
-        order = asked.order if asked else order
-    return await calls.settled(core, order)
+    with once_claimed():
+        order = (await calls.run_all(core, decision)).order
+        if not order.status.final and not confirming:
+            asked = await asking.ask(core, order, "return")
+            order = asked.order if asked else order
+        return await calls.settled(core, order)
 
 
 async def merchant_url(core: Core, order: Order) -> str | None:
     """Where the shopper goes: the order's or the merchant's own URL with hash and status; None: our result page (R2)."""
-    async with core.database.transaction() as tx:
-        merchant = await accounts.merchant_by_id(tx, order.merchant_id)
-        secret = await accounts.payment_secret(tx, core.keyring, order.merchant_id)
+    async with core.database.connection() as held:
+        merchant = await accounts.merchant_by_id(held, order.merchant_id)
+        secret = await accounts.payment_secret(held, core.keyring, order.merchant_id)
     target = order.redirect_url or merchant.redirect_url
     if target is None:
         return None

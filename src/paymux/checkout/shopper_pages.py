@@ -6,8 +6,9 @@ import base64
 import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -17,14 +18,19 @@ from paymux.checkout import returns
 from paymux.orders import clockwork, store
 from paymux.orders.core import Core
 from paymux.orders.create import redirect_url
+from paymux.orders.errors import OutcomeOpen, once_claimed
 from paymux.orders.given_words import form_of
 from paymux.orders.model import Order, Status
+from paymux.platform.database import CommitUnknown, DatabaseUnavailable
 from paymux.platform.rate_limits import RateLimit
 
+log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 _PAGES = Environment(loader=PackageLoader("paymux.checkout", "pages"), autoescape=select_autoescape())
 _TOKEN = re.compile(r"otk_[A-Za-z0-9_-]{1,90}")
 LONGEST = 4096
+RETRY_AFTER = "5"
+"""Seconds that a browser may wait when the database is away."""
 ASKS, ASKS_A_SECOND = 10, 0.2
 """So many returns of an order that prove nothing lead to asking its provider, at once and in the long run. Whoever has the
 address can send as many as he likes, and must not take up all our calls to a provider, nor fill the order's history."""
@@ -55,17 +61,29 @@ async def _order(core: Core, token: str) -> Order | None:
         return await store.order_by_token(held, token)
 
 
+async def _in_words(answer: Awaitable[Response]) -> Response:
+    """The answer; without the database a page that says so. Its words are true whatever was done before that (E4)."""
+    try:
+        return await answer
+    except (DatabaseUnavailable, OutcomeOpen) as fault:
+        begun = isinstance(fault, OutcomeOpen | CommitUnknown)
+        log.warning("database.unavailable", reason=str(fault.__cause__ if begun else fault), begun=begun)
+        page = _page("away.html", 500 if begun else 503)
+        page.headers["Retry-After"] = RETRY_AFTER
+        return page
+
+
 @router.api_route("/return/{order_token}", methods=["GET", "POST"])
 async def come_back(request: Request, order_token: str) -> Response:
     """The shopper comes back from the provider; repeats lead to the same place (R2)."""
-    return await _returned(request, order_token, await _brought(request))
+    return await _in_words(_returned(request, order_token, await _brought(request)))
 
 
 @router.api_route("/return", methods=["GET", "POST"])
 async def come_back_by_state(request: Request) -> Response:
     """The same for providers that return everybody to one registered URL: `state` names the order."""
     brought = await _brought(request)
-    return await _returned(request, brought.get("state", ""), brought)
+    return await _in_words(_returned(request, brought.get("state", ""), brought))
 
 
 async def _returned(request: Request, order_token: str, brought: Mapping[str, str]) -> Response:
@@ -76,7 +94,8 @@ async def _returned(request: Request, order_token: str, brought: Mapping[str, st
     asked: RateLimit = request.app.state.asked_by_shoppers
     hints = asked.take(order.id) == 0
     order = await returns.shopper_returned(core, order, brought, hints=hints)
-    return await _onwards(core, order)
+    with once_claimed():
+        return await _onwards(core, order)
 
 
 async def _brought(request: Request) -> dict[str, str]:
@@ -99,12 +118,20 @@ async def _onwards(core: Core, order: Order) -> Response:
 @router.get("/checkout/{order_token}")
 async def waiting(request: Request, order_token: str) -> Response:
     """Our own page before the provider's: tries a lost create again, forwards, or ends (U2)."""
-    core: Core = request.app.state.core
+    return await _in_words(_waited(request.app.state.core, order_token))
+
+
+async def _waited(core: Core, order_token: str) -> Response:
     order = await _order(core, order_token)
     if order is None:
         return _page("gone.html", 404)
-    if order.checkout_url is None and not order.status.final and order.authorised is None:
-        order = await clockwork.retry_create(core, order, patient=False)
+    with once_claimed():
+        if order.checkout_url is None and not order.status.final and order.authorised is None:
+            order = await clockwork.retry_create(core, order, patient=False)
+        return await _forwarded(core, order)
+
+
+async def _forwarded(core: Core, order: Order) -> Response:
     if order.status.final or order.authorised is not None:
         return await _onwards(core, order)
     if (form := form_of(core.keyring, order)) is not None:
