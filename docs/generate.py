@@ -300,6 +300,10 @@ def _limits(evidence: Evidence) -> list[str]:
     lines.append(
         f"- After the shopper's part it is decided within {_span(times.decides_within)}; later a person is asked."
     )
+    if facts.refunds_when_closed:
+        lines.append(
+            "- Nothing is refunded while a part of the order is open (409 `still_open`): capture or void it first."
+        )
     where = f" (`{facts.reference.field}`)" if facts.reference.field else ""
     form = "" if facts.reference.pattern == ".+" else f" and fits `{facts.reference.pattern}`"
     lines.append(

@@ -67,3 +67,20 @@ async def test_an_amount_finer_than_the_provider_takes_is_neither_offered_nor_mo
         answer = await trial.captures(reference, Decimal("10.5"))
         assert (answer.status, answer.body["code"]) == (400, "not_supported")
         assert (await trial.books(reference)).details["orderCaptures"] == []
+
+
+@pytest.mark.able("partial_capture", "partial_refund")
+async def test_a_refund_while_a_part_is_open_is_done_or_leaves_its_reference_free(trial: Trial) -> None:
+    reference = await trial.paid(autoCapture=False)
+    await trial.captures(reference, trial.part(40))
+
+    answer = await trial.refunds(reference, trial.part(10))
+
+    if trial.facts.refunds_when_closed:
+        assert (answer.status, answer.body["code"]) == (409, "still_open"), answer.body
+        assert (await trial.books(reference)).details["refunds"] == []
+        await trial.voids(reference, trial.part(60))
+        answer = await trial.refunds(reference, trial.part(10))
+    assert answer.status == 201, answer.body
+    await trial.comes_to_rest(reference)
+    assert (await trial.books(reference)).balance == trial.part(30)

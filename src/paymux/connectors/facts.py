@@ -335,6 +335,9 @@ class ProviderFacts(_Facts):
         {},
         description="By currency: how many decimals an amount may have, where the provider takes fewer than M1 allows.",
     )
+    refunds_when_closed: bool = Field(
+        False, description="Nothing is refunded while a part of the authorisation is neither captured nor voided."
+    )
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from paymux.connectors.facts import Capabilities
-from paymux.money import accepted_decimals, fits
+from paymux.money import accepted_decimals, fits, plain
 from paymux.orders import auditing, calls, ending, given_words, store
 from paymux.orders.core import Core
 from paymux.orders.decide import Deciding
@@ -167,6 +167,11 @@ async def _check_refund(desk: Deciding, asked: Asked, able: Capabilities) -> Non
         raise Conflict("Nothing has been captured of this order", code="not_captured")
     if not able.refund:
         raise BodyFaults([f"refund is not supported by {order.code}"], code="not_supported")
+    if desk.facts.refunds_when_closed and order.open > 0:
+        raise Conflict(
+            f"{order.code} refunds nothing while {plain(order.open)} of the order is open: capture or void that first",
+            code="still_open",
+        )
     left = order.captured - order.refunded - await desk.pending_amount(Kind.REFUND)
     if asked.amount > left:
         raise ApiError(f"refundAmount.amount must be at most {left}: more is not left to refund", code="over_refund")
