@@ -148,6 +148,9 @@ BAD: list[tuple[str, str]] = [
     ("amount=10%00&currency=AUD", "amount must be a number"),
     ("amount=%EF%BC%91&currency=AUD", "amount must be a number"),
     ("amount=99999999999&currency=AUD", "amount must be at least 1 and at most"),
+    ("amount=10.5&currency=JPY", "amount must have at most 0 decimals in JPY"),
+    ("amount=100.001&currency=AUD", "amount must have at most 2 decimals in AUD"),
+    ("amount=100.125&currency=KWD", "amount must have at most 2 decimals in KWD"),
     ("amount=10", "currency must be a valid ISO4217"),
     ("amount=10&currency=aud", "currency must be a valid ISO4217"),
     ("amount=10&currency=%00", "currency must be a valid ISO4217"),
@@ -161,6 +164,13 @@ async def test_a_bad_query_is_a_400_that_names_field_and_rule(query: str, fault:
     answer = await merchant.get(f"/options?{query}")
     assert (answer.status, answer.body["error"], answer.body["code"]) == (400, "Bad Request", "validation_failed")
     assert any(said.startswith(fault) for said in answer.body["message"]), answer.body
+
+
+@pytest.mark.parametrize(
+    "query", ["amount=10.0&currency=JPY", "amount=100.1200&currency=AUD", "amount=1.12&currency=KWD"]
+)
+async def test_an_amount_that_an_order_may_have_is_asked_with(query: str, merchant: Merchant) -> None:
+    assert (await merchant.get(f"/options?{query}")).status == 200
 
 
 async def test_every_fault_of_a_query_is_named_at_once(merchant: Merchant) -> None:

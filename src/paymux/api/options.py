@@ -19,7 +19,7 @@ from paymux.api.authority import merchant
 from paymux.api.documents import operation
 from paymux.connectors.facts import CodeFacts, ProviderFacts
 from paymux.connectors.registry import UnknownCode, provider_of
-from paymux.money import Money, fits, is_currency, minor_units, plain, quantum
+from paymux.money import Money, accepted_decimals, fits, is_currency, minor_units, plain, quantum
 from paymux.orders import rules
 from paymux.orders.core import Core
 from paymux.orders.errors import ApiError, BodyFaults
@@ -67,6 +67,8 @@ def _query(request: Request) -> tuple[Money, str, bool]:
         faults.append("amount must be a number")
     elif not 1 <= amount <= MAX_AMOUNT:
         faults.append("amount must be at least 1 and at most 1000000000")
+    elif is_currency(currency) and not fits(amount, places := accepted_decimals(currency)):
+        faults.append(f"amount must have at most {places} decimals in {currency}")
     capable = given.get("isCapable", "false").lower()
     if capable not in ("true", "false", ""):
         faults.append("isCapable must be true or false")
