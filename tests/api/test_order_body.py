@@ -146,6 +146,36 @@ async def test_a_rule_that_is_broken_is_told_by_field_and_rule(
     assert any(said.startswith(fault) for said in answer.body["message"]), answer.body["message"]
 
 
+ONE_FAULT: list[tuple[str, dict[str, Any], str]] = [
+    ("PAYPAL", {"token": "tok_x", "customerPresent": "x"}, "customerPresent must be true or false"),
+    ("PLANPAY_AU", {"orderAmount": 110, "shippingAmount": "10"}, "shippingAmount must be a number"),
+    ("PLANPAY_AU", {"orderAmount": 110, "taxAmount": "10"}, "taxAmount must be a number"),
+    ("PLANPAY_AU", {"orderAmount": 90, "discountAmount": "10"}, "discountAmount must be a number"),
+    ("PLANPAY_AU", {"orderItems": [{"name": "x"}, 1]}, "orderItems.0."),
+    ("AFTERPAY_AU", {"customer": "Ada"}, "customer must be an object"),
+    ("AFTERPAY_AU", {"billingAddress": "here"}, "billingAddress must be an object"),
+    ("BNPP", {"purchaseCurrency": "yen", "orderAmount": 6, **item(unitPrice=Decimal("0.5"), quantity=11, totalAmount=6)},
+     "purchaseCurrency must be"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "change", "fault"), ONE_FAULT)
+async def test_nothing_is_concluded_from_a_field_that_is_wrong_by_itself(
+    code: str, change: dict[str, Any], fault: str, merchant: Merchant
+) -> None:
+    answer = await merchant.post("/orders", merchant.order(code) | change)
+    assert answer.status == 400
+    field = fault.split(" ")[0].split(".")[0]
+    assert answer.body["message"][0].startswith(fault), answer.body["message"]
+    assert all(said.startswith(field) for said in answer.body["message"]), answer.body["message"]
+
+
+async def test_a_fault_names_no_currency_where_none_is_known(merchant: Merchant) -> None:
+    body = merchant.order("PLANPAY_AU", purchaseCurrency=None, shippingAmount=Decimal("0.001"))
+    said = (await merchant.post("/orders", body)).body["message"]
+    assert "shippingAmount must have at most 2 decimals" in said
+
+
 CODES: list[tuple[str, dict[str, Any], str]] = [
     ("PLANPAY_AU", {"orderAmount": 1}, "amount_mismatch"),
     ("PLANPAY_AU", {"channel": "nowhere"}, "unknown_channel"),

@@ -35,6 +35,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
+        self.unsound: set[str] = set()
+        """Fields of the body that are wrong by themselves: read as absent, and no other rule may conclude from that."""
 
     def add(self, message: str, code: str = "validation_failed") -> None:
         self.found.append((code, message))
@@ -58,28 +60,32 @@ def read_order(raw: object, faults: Faults) -> Any:
             for message in faults_of(fault):
                 faults.add(message)
             unsound = {str(error["loc"][0]) for error in fault.errors(include_url=False, include_input=False)}
+            faults.unsound |= unsound
         # Once more only where a field was sent under two spellings and both are wrong.
         raw, model = {name: value for name, value in raw.items() if name not in unsound}, _Sound
+
+
+_SUMMED = {"orderAmount", "orderItems", "shippingAmount", "taxAmount", "discountAmount"}
 
 
 def check_amounts(order: Any, faults: Faults) -> None:
     """The sums are exact: each line is quantity x unit price, and the lines, shipping and tax less the discount are the
     order's amount, none of them with more decimals than the currency has (M1, M2)."""
     currency = order.purchase_currency
-    places = accepted_decimals(currency) if currency else 2
+    places, where = (accepted_decimals(currency), f" in {currency}") if currency else (2, "")
     for name, amount in (
         ("orderAmount", order.order_amount), ("shippingAmount", order.shipping_amount),
         ("taxAmount", order.tax_amount), ("discountAmount", order.discount_amount),
     ):  # fmt: skip
         if amount is not None and not fits(amount, places):
-            faults.add(f"{name} must have at most {places} decimals in {currency}")
+            faults.add(f"{name} must have at most {places} decimals{where}")
     for n, item in enumerate(order.order_items or ()):
         if not fits(item.total_amount, places):
-            faults.add(f"orderItems.{n}.totalAmount must have at most {places} decimals in {currency}")
-        exact = Money(item.unit_price * item.quantity, currency or "EUR").rounded()
-        if exact != item.total_amount:
+            faults.add(f"orderItems.{n}.totalAmount must have at most {places} decimals{where}")
+        # How a line is rounded is the currency's.
+        if currency and (exact := Money(item.unit_price * item.quantity, currency).rounded()) != item.total_amount:
             faults.add(f"orderItems.{n}.totalAmount must equal quantity x unitPrice ({exact})", "amount_mismatch")
-    if order.order_amount is None or order.order_items is None:
+    if faults.unsound & _SUMMED:
         return
     total = sum((item.total_amount for item in order.order_items), ZERO) + (order.shipping_amount or ZERO)
     total += (order.tax_amount or ZERO) - (order.discount_amount or ZERO)
@@ -102,7 +108,7 @@ def check_urls(order: Any, settings: Settings, faults: Faults) -> None:
 
 def check_provider(order: Any, account: ProviderAccount | None, faults: Faults, *, channel_known: bool = True) -> None:
     """What the chosen provider demands and can do: all before anything is claimed or sent (E5, O2)."""
-    if order.token is not None and order.customer_present is None:
+    if order.token is not None and order.customer_present is None and "customerPresent" not in faults.unsound:
         faults.add("customerPresent is required when token is given")
     if order.bnpl_provider is None:
         return
@@ -161,7 +167,11 @@ def limits(code: CodeFacts, account: ProviderAccount) -> tuple[Decimal, Decimal]
 def _check_abilities(order: Any, facts: ProviderFacts, code: CodeFacts, faults: Faults) -> None:
     for wanted, ability, message in (
         (order.auto_capture is False, "deferred_capture", "autoCapture false is not supported by"),
-        (order.auto_capture is not False, "sale", "autoCapture true is not supported by"),
+        (
+            order.auto_capture is not False and "autoCapture" not in faults.unsound,
+            "sale",
+            "autoCapture true is not supported by",
+        ),
         (bool(order.get_token), "token", "getToken is not supported by"),
         (order.token is not None, "charge_token", "token is not supported by"),
     ):
@@ -182,7 +192,7 @@ def _check_required(order: Any, code: CodeFacts, faults: Faults) -> None:
         part, _, name = path.partition(".")
         holder = {"customer": order.customer, "billingAddress": order.billing_address,
                   "shippingAddress": order.shipping_address}.get(part)  # fmt: skip
-        if part in ("customer", "billingAddress") and holder is None:
+        if part in faults.unsound:
             continue
         if not _value(holder, name):
             faults.add(f"{path} is required by {code.code}")
