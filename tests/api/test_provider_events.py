@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +13,12 @@ from paymux.accounts import demo
 from paymux.connectors.facts import EventKind
 from paymux.connectors.generic.simulated_rules import SECRET, sign_event
 from paymux.connectors.registry import all_providers, provider_of
-from paymux.orders.provider_events import given_up
+from paymux.orders import event_store
+from paymux.orders.decide import deciding
+from paymux.orders.provider_events import given_up, pause_at, run_event
 from paymux.platform.clock import Clock
 from paymux.platform.database import from_json, to_json
+from paymux.platform.jobs import NotYet
 from tests.api.conftest import Holds
 from tests.installation import Answer, Installation, Merchant, Shopper
 
@@ -124,7 +129,7 @@ async def test_another_accounts_address_does_not_take_the_event(
     assert (await merchant.status(reference))["status"] == "PENDING"
 
 
-async def test_an_event_that_comes_before_its_order_is_tried_again_when_an_order_of_the_account_is_decided(
+async def test_an_event_that_comes_before_its_order_is_tried_again_when_the_order_is_decided(
     merchant: Merchant, installation: Installation, eventually: Any
 ) -> None:
     first = (await merchant.creates(CODE))["orderReference"]
@@ -138,15 +143,111 @@ async def test_an_event_that_comes_before_its_order_is_tried_again_when_an_order
         return (await kept(installation))[name] == "unmatched"
 
     await eventually(unmatched)
-    async with installation.database.transaction() as tx:
-        await tx.execute("UPDATE orders SET session = 'co_not_there_yet' WHERE reference = $1", first)
-    # Another order of this account is decided: that alone wakes the event, long before its minute is over.
-    await merchant.creates(CODE)
+    # The order becomes known under the session that the event names: that alone wakes it, long before its time.
+    await becomes_known(installation, first, "co_not_there_yet")
 
     async def decided() -> bool:
         return (await kept(installation))[name] == "decided"
 
     await eventually(decided)
+
+
+async def becomes_known(installation: Installation, reference: str, session: str) -> None:
+    """An order's session is decided on, as its provider's answer to its create decides on it."""
+    async with installation.database.connection() as held:
+        order_id = await held.fetchval("SELECT id FROM orders WHERE reference = $1", reference)
+    await deciding(installation.core, order_id, "test", lambda desk: desk.change(session=session))
+
+
+async def an_event_of_another_shop(installation: Installation, shown: dict[str, Any], name: str) -> str:
+    """Send a proven event that names nothing of ours; its number, once it has been looked at."""
+    theirs = {"id": f"co_{name}", "order_id": f"ord_{name}", "reference": name.upper()}
+    body, headers = signed(shown | theirs, name)
+    assert (await sends(installation, body, headers)).status == 200
+    await installation.quiet()
+    async with installation.database.connection() as held:
+        row = await held.fetchrow("SELECT id, state FROM provider_events WHERE event_id LIKE '%' || $1 || '%'", name)
+    assert row["state"] == "unmatched"
+    return str(row["id"])
+
+
+async def test_an_order_wakes_the_events_that_name_it_and_not_those_of_another_shop_at_the_same_account(
+    merchant: Merchant, shopper: Shopper, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop beside ours sells 3,000 orders a day: none of its events may cost a look for each order of ours."""
+    shown = await checkout_of(installation, (await merchant.creates(CODE))["orderReference"])
+    theirs = [await an_event_of_another_shop(installation, shown, f"theirs{n}") for n in range(3)]
+    looked, real = [], event_store.event
+
+    async def event(tx: Any, number: str) -> Any:
+        looked.append(number)
+        return await real(tx, number)
+
+    monkeypatch.setattr(event_store, "event", event)
+    for _ in range(3):
+        opened = await merchant.creates(CODE)
+        await shopper.pays(opened["redirectUrl"])
+    await installation.quiet()
+    assert looked, "our own orders' events were looked at"
+    assert not set(looked) & set(theirs)
+    # One of them turns out to be ours after all: it is woken, once, and the others are not.
+    await becomes_known(installation, opened["orderReference"], "co_theirs1")
+    await installation.quiet()
+    assert [number for number in looked if number in theirs] == [theirs[1]]
+
+
+async def test_an_event_that_fits_no_order_is_looked_at_after_ever_longer_pauses(
+    merchant: Merchant, installation: Installation
+) -> None:
+    shown = await checkout_of(installation, (await merchant.creates(CODE))["orderReference"])
+    number = await an_event_of_another_shop(installation, shown, "later1")
+
+    async def pause_after(age: timedelta) -> float | None:
+        """The seconds until its next look, when it is looked at so long after it came."""
+        async with installation.database.transaction() as tx:
+            await tx.execute("DELETE FROM pgqueuer WHERE payload = $1", number.encode())
+            now = await installation.core.clock.refresh(tx)
+            await tx.execute("UPDATE provider_events SET received_at = $2 WHERE id = $1", number, now - age)
+        await run_event(installation.core, number)
+        async with installation.database.connection() as held:
+            left: float | None = await held.fetchval(
+                "SELECT extract(epoch FROM execute_after - created)::float FROM pgqueuer WHERE payload = $1",
+                number.encode(),
+            )
+        return left
+
+    for minutes, seconds in ((0, 30), (1, 60), (2, 120), (30, 1800), (60, 3600), (600, 3600)):
+        paused = await pause_after(timedelta(minutes=minutes))
+        assert paused == pytest.approx(seconds, abs=10), minutes
+    assert await pause_after(timedelta(hours=24)) is None
+    looks, age = 0, timedelta(0)
+    while age < timedelta(hours=24):
+        looks, age = looks + 1, age + pause_at(age)
+    assert looks < 40, "and not once a minute"
+
+
+async def test_an_account_with_many_events_leaves_the_other_accounts_their_places(
+    merchant: Merchant, installation: Installation
+) -> None:
+    shown = await checkout_of(installation, (await merchant.creates(CODE))["orderReference"])
+    number = await an_event_of_another_shop(installation, shown, "crowd1")
+    async with installation.database.connection() as held:
+        account, other = [
+            await held.fetchval("SELECT id FROM provider_accounts WHERE code = $1 AND merchant_id = $2", code, demo.MERCHANT_ID)
+            for code in (CODE, "AFTERPAY_AU")
+        ]  # fmt: skip
+    places = installation.core.event_places
+    with ExitStack() as taken:
+        with pytest.raises(NotYet):
+            for _ in range(installation.settings.job_concurrency):
+                taken.enter_context(places.place(account))
+        with places.place(other):
+            pass
+        with pytest.raises(NotYet) as put_off:
+            await run_event(installation.core, number)
+        assert put_off.value.after is not None, "it comes in its turn, and nothing is logged"
+    await run_event(installation.core, number)
+    assert set((await kept(installation)).values()) <= {"decided", "unmatched", "ignored"}
 
 
 async def test_an_event_that_fits_no_order_for_a_day_is_given_up_and_listed(

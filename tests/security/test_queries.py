@@ -39,7 +39,7 @@ ALLOWED = {
     "orders/event_store.py": {
         "event": BY_JOB, "insert": "under the account that the event's address, a secret, belongs to", "settle": BY_JOB,
         "keep_again": "under the account that the event's address, a secret, belongs to",
-        "events_of_order": BY_ORDER, "given_up": BY_OPERATOR, "unmatched": "within a provider account, which is one merchant's",
+        "events_of_order": BY_ORDER, "given_up": BY_OPERATOR, "waiting_for": "within a provider account, which is one merchant's",
         "_without_order": "within a provider account, which is one merchant's", "refused": BY_OPERATOR,
         "forget_refused": "by age alone, for all", "forget_orderless": "by age alone, for all",
     },

@@ -146,10 +146,11 @@ async def test_events_that_prove_nothing_and_fit_nothing_come_to_an_end_and_a_pr
         assert (await sent(installation, body, **headers)).status == 200
 
 
-async def test_what_was_refused_goes_by_its_age_and_what_is_proven_stays(
+async def test_what_fits_no_order_goes_by_its_age_and_what_is_proven_stays_longer(
     installation: Installation, merchant: Merchant
 ) -> None:
-    shown = await checkout_of(installation, (await merchant.creates(SIGNED))["orderReference"])
+    opened = await merchant.creates(SIGNED)
+    shown = await checkout_of(installation, opened["orderReference"])
     body, headers = signed(shown | {"id": "co_none", "order_id": "ord_none", "reference": "NONE"}, "stays")
     assert (await sent(installation, body, **headers)).status == 200
     assert (await sent(installation, b"{}")).status == 401
@@ -168,6 +169,23 @@ async def test_what_was_refused_goes_by_its_age_and_what_is_proven_stays(
     async with installation.database.connection() as held:
         told = await held.fetch("SELECT detail FROM audit_entries WHERE action = 'provider_events.forgotten'")
     assert sum(row["detail"]["rows"] for row in told) == 2
+
+    # It may be about another shop's customer: it goes, too. What is about an order of ours, or was not looked at, stays.
+    longer = provider_events.PROVEN_KEPT - refused_events.REFUSED_KEPT
+    assert longer > timedelta(0)
+    async with installation.database.transaction() as tx:
+        for name, state, order_id in (("ours", "decided", opened["orderId"]), ("unseen", "stored", None)):
+            await tx.execute(
+                "INSERT INTO provider_events SELECT $1, account_id, $1, method, request_sealed, verdict, $2, $3, NULL,"
+                " received_at FROM provider_events WHERE event_id LIKE '%stays%'",
+                name, state, order_id,
+            )  # fmt: skip
+    await installation.advance(int(longer.total_seconds()) + 1)
+    await installation.quiet()
+    await retention.forget(installation.core)
+    names = {name for _, name in await stored(installation)}
+    assert not [name for name in names if "stays" in name]
+    assert {"ours", "unseen"} <= names
 
 
 async def stored(installation: Installation) -> list[tuple[str, str]]:

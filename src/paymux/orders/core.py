@@ -19,7 +19,7 @@ from paymux.platform.database import Connection, Database
 from paymux.platform.encryption import KeyRing
 from paymux.platform.http import HttpClient
 from paymux.platform.identifiers import new_id
-from paymux.platform.jobs import JobPlaces
+from paymux.platform.jobs import EventPlaces, JobPlaces
 from paymux.platform.settings import Settings
 
 
@@ -37,10 +37,13 @@ class Core:
     """The calls to providers that the next decision on their order writes."""
     places: JobPlaces = field(init=False)
     """The places of this process's jobs, of which no provider that hangs gets all."""
+    event_places: EventPlaces = field(init=False)
+    """Those of its jobs that look at events, of which no account that has many gets all."""
 
     def __post_init__(self) -> None:
         places = JobPlaces(self.settings.job_concurrency, self.settings.provider_calls)
         object.__setattr__(self, "places", places)
+        object.__setattr__(self, "event_places", EventPlaces(self.settings.job_concurrency))
 
     def place_for(self, order: Order) -> AbstractContextManager[None]:
         """A job's place to call an order's provider. Raises NotYet, and then nothing may have been begun."""

@@ -14,7 +14,7 @@ from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.connectors.facts import ProviderFacts
 from paymux.notifications import outbox
-from paymux.orders import auditing, event_store, payment_tokens, store, views
+from paymux.orders import auditing, event_names, event_store, payment_tokens, store, views
 from paymux.orders.core import Core, facts_of
 from paymux.orders.customer import words_without_him
 from paymux.orders.deadlines import FIRST_POLL, deadline_of
@@ -416,9 +416,13 @@ async def deciding(core: Core, order_id: str, source: str, work: Callable[[Decid
 
 
 async def _wake_events(desk: Deciding, before: Order) -> None:
-    """An order that has become findable may be what an early event of its account was about (P1)."""
-    if (before.session, before.payment_id) != (desk.order.session, desk.order.payment_id):
-        early = await event_store.unmatched(desk.tx, desk.order.account_id, desk.now - EVENTS_WAIT)
+    """An order that has become findable is what the early events of its account were about that name it (P1)."""
+    order = desk.order
+    if (before.session, before.payment_id) != (order.session, order.payment_id):
+        named = event_names.digests(
+            desk.core.keyring, session=order.session, payment_id=order.payment_id, reference=order.provider_reference
+        )
+        early = await event_store.waiting_for(desk.tx, order.account_id, named, desk.now - EVENTS_WAIT)
         await jobs.enqueue_many(desk.tx, "provider_event", [f"{number}|early" for number in early])
 
 

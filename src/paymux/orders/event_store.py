@@ -62,8 +62,8 @@ async def _without_order(tx: Connection, account_id: str, verdict: str, since: d
 async def refused(tx: Connection, limit: int) -> list[Record]:
     """The latest events that were refused, with their account, newest first."""
     rows: list[Record] = await tx.fetch(
-        "SELECT e.*, a.merchant_id, a.code FROM provider_events e JOIN provider_accounts a ON a.id = e.account_id"
-        " WHERE e.verdict = 'forged' ORDER BY e.id DESC LIMIT $1",
+        "SELECT e.id, e.request_sealed, e.fault, e.method, e.received_at, a.merchant_id, a.code FROM provider_events e"
+        " JOIN provider_accounts a ON a.id = e.account_id WHERE e.verdict = 'forged' ORDER BY e.id DESC LIMIT $1",
         limit,
     )
     return rows
@@ -80,26 +80,34 @@ async def forget_refused(tx: Connection, before: datetime, limit: int) -> int:
 
 
 async def forget_orderless(tx: Connection, codes: Sequence[str], before: datetime, limit: int) -> int:
-    """Delete at most so many events of these codes from before a time that fitted no order; how many those were."""
+    """Delete at most so many events of these codes from before a time that fitted no order; how many those were.
+
+    What nobody has looked at yet stays: it may fit one.
+    """
     gone: str = await tx.execute(
         "DELETE FROM provider_events WHERE id = ANY(ARRAY(SELECT e.id FROM provider_events e"
-        " JOIN provider_accounts a ON a.id = e.account_id WHERE e.order_id IS NULL AND a.code = ANY($1::text[])"
-        " AND e.received_at < $2 LIMIT $3 FOR UPDATE OF e SKIP LOCKED))",
+        " JOIN provider_accounts a ON a.id = e.account_id WHERE e.order_id IS NULL AND e.state <> 'stored'"
+        " AND a.code = ANY($1::text[]) AND e.received_at < $2 LIMIT $3 FOR UPDATE OF e SKIP LOCKED))",
         list(codes), before, limit,
     )  # fmt: skip
     return int(gone.split()[-1])
 
 
 async def event(tx: Connection, number: str) -> Record | None:
-    return await tx.fetchrow("SELECT * FROM provider_events WHERE id = $1", number)
+    """An event as it is stored."""
+    return await tx.fetchrow(
+        "SELECT id, account_id, request_sealed, state, fault, received_at FROM provider_events WHERE id = $1", number
+    )
 
 
-async def unmatched(tx: Connection, account_id: str, since: datetime, limit: int = 20) -> list[str]:
-    """An account's latest events that have fitted no order yet."""
+async def waiting_for(
+    tx: Connection, account_id: str, named: Sequence[str], since: datetime, limit: int = 20
+) -> list[str]:  # fmt: skip
+    """An account's latest events that have fitted no order yet, and name one of these; `named` as `event_names` has it."""
     rows = await tx.fetch(
-        "SELECT id FROM provider_events WHERE account_id = $1 AND state = 'unmatched' AND received_at > $2"
-        " ORDER BY received_at DESC LIMIT $3",
-        account_id, since, limit,
+        "SELECT id FROM provider_events WHERE account_id = $1 AND state = 'unmatched' AND named && $2::text[]"
+        " AND received_at > $3 ORDER BY received_at DESC LIMIT $4",
+        account_id, list(named), since, limit,
     )  # fmt: skip
     return [row["id"] for row in rows]
 
@@ -115,11 +123,14 @@ async def given_up(tx: Connection, before: datetime) -> list[Record]:
     return rows
 
 
-async def settle(tx: Connection, number: str, state: str, order_id: str | None, fault: str | None) -> None:
-    """Note what became of an event."""
+async def settle(
+    tx: Connection, number: str, state: str, order_id: str | None, fault: str | None, named: Sequence[str] | None = None
+) -> None:  # fmt: skip
+    """Note what became of an event, and where it waits for its order, what it names."""
     await tx.execute(
-        "UPDATE provider_events SET state = $2, order_id = $3, fault = $4 WHERE id = $1", number, state, order_id, fault
-    )
+        "UPDATE provider_events SET state = $2, order_id = $3, fault = $4, named = $5 WHERE id = $1",
+        number, state, order_id, fault, named,
+    )  # fmt: skip
 
 
 async def events_of_order(tx: Connection, order_id: str) -> list[Record]:

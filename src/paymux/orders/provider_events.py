@@ -16,18 +16,23 @@ from paymux.connectors import contract as c
 from paymux.connectors.facts import EventKind, ProviderFacts
 from paymux.connectors.provider_http import ProviderHttp
 from paymux.connectors.registry import provider_of
-from paymux.orders import asking, calls, event_store, refused_events, reports, store
+from paymux.orders import asking, calls, event_names, event_store, refused_events, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
 from paymux.orders.errors import Unavailable
+from paymux.orders.model import Order
 from paymux.orders.refused_events import as_kept, event_digest
 from paymux.platform import jobs
-from paymux.platform.database import Connection, from_json, to_json
+from paymux.platform.database import Connection, Record, from_json, to_json
 from paymux.platform.identifiers import new_id
 
 log = structlog.get_logger()
 _PROVEN = (EventKind.SIGNED, EventKind.HEADER)
 UNMATCHED_LIFE = timedelta(hours=24)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+PROVEN_KEPT = timedelta(days=90)
+"""A proven event that fits no order may be one of another shop's, with its customer in it. So long somebody who misses a
+payment finds it, which he needs most after a restored backup: then it goes."""
 LONGEST_ID = 200
 WAITING_AT_MOST = 1_000
 """So many events of an account that prove nothing, and fit no order, are taken in a day; the next is told to come again."""
@@ -129,9 +134,10 @@ async def _keep(
 async def run_event(core: Core, payload: str) -> None:
     """Decide on a stored event: the job behind `receive`.
 
-    `payload` is the event's number; with `|early` behind it, it is tried once more because an order was decided, beside
-    the tries that go on every minute; with `|again`, because it came once more in the same words. Raises NotYet where
-    its provider has to be called, and has all the places of jobs that it gets: what it says itself was decided on.
+    `payload` is the event's number; with `|early` behind it, it is tried once more because an order that it names was
+    decided, beside the tries that go on; with `|again`, because it came once more in the same words. Raises NotYet where
+    its account has all the places of events that it gets; and where its provider has to be called, and has all the places
+    of jobs that it gets: what it says itself was decided on.
     """
     number, _, why = payload.partition("|")
     async with core.database.transaction() as tx:
@@ -140,26 +146,12 @@ async def run_event(core: Core, payload: str) -> None:
         if row is None or row["state"] not in ("stored", "unmatched", *(("decided",) if why == "again" else ())):
             return
         account = await accounts.account_by_id(tx, core.keyring, row["account_id"])
-    kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
-    event = c.Incoming(
-        method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"]),
-        path=kept.get("path", ""),
-    )  # fmt: skip
-    try:
-        reading = _connector(core, account).read_event(event)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
-        async with core.database.transaction() as tx:
-            await event_store.settle(tx, number, "ignored", None, f"unreadable: {type(fault).__name__}")
+    # For the look alone, which is short: what follows for an order has the places of its provider.
+    with core.event_places.place(account.id):
+        found = await _look(core, row, account, now, again=not why)
+    if found is None:
         return
-    async with core.database.transaction() as tx:
-        named = (reading.session, reading.payment_id, reading.reference)
-        # What PostgreSQL can't hold as text names no order.
-        order = await store.find_order(tx, account.id, *(one if one and "\0" not in one else None for one in named))
-        if order is None:
-            await event_store.settle(tx, number, "unmatched", None, "no order yet")
-            if not why and now - row["received_at"] < UNMATCHED_LIFE:
-                await jobs.enqueue(tx, "provider_event", number, timedelta(seconds=60))
-            return
+    order, reading = found
     report = reading.report
     if report is not None and proven(facts_of(order)):
         if row["state"] == "decided":
@@ -181,6 +173,48 @@ async def run_event(core: Core, payload: str) -> None:
                     await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:
         await event_store.settle(tx, number, "decided", order.id, None)
+
+
+async def _look(
+    core: Core, row: Record, account: ProviderAccount, now: datetime, *, again: bool
+) -> tuple[Order, c.EventReading] | None:  # fmt: skip
+    """Read a stored event, and find its order; None where it has none, noted.
+
+    `again`: it is to be looked at once more, later and later, for UNMATCHED_LIFE.
+    """
+    kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
+    event = c.Incoming(
+        method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"]),
+        path=kept.get("path", ""),
+    )  # fmt: skip
+    try:
+        reading = _connector(core, account).read_event(event)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+        async with core.database.transaction() as tx:
+            await event_store.settle(tx, row["id"], "ignored", None, f"unreadable: {type(fault).__name__}")
+        return None
+    async with core.database.transaction() as tx:
+        named = (reading.session, reading.payment_id, reading.reference)
+        # What PostgreSQL can't hold as text names no order.
+        session, payment_id, reference = (one if one and "\0" not in one else None for one in named)
+        order = await store.find_order(tx, account.id, session, payment_id, reference)
+        if order is None:
+            names = event_names.digests(core.keyring, session=session, payment_id=payment_id, reference=reference)
+            await event_store.settle(tx, row["id"], "unmatched", None, "no order yet", names)
+            age = now - row["received_at"]
+            if again and age < UNMATCHED_LIFE:
+                await jobs.enqueue(tx, "provider_event", row["id"], pause_at(age))
+            return None
+    return order, reading
+
+
+def pause_at(age: timedelta) -> timedelta:
+    """How long an event of this age that fits no order waits for its next look: as long as it has waited, an hour at most.
+
+    An account that serves another shop, too, has as many of them as that shop sells; and the order that such an event
+    names wakes it.
+    """
+    return min(max(age, FIRST_PAUSE), LONGEST_PAUSE)
 
 
 async def given_up(core: Core) -> list[dict[str, str]]:

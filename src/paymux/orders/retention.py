@@ -1,6 +1,6 @@
-"""What is kept for a time only, and goes by its age: calls to providers, events that anybody may have sent, kept answers.
+"""What is kept for a time only, and goes by its age: calls to providers, events that fit no order, kept answers.
 
-Orders, their events, the audit trail and what a provider has proven to have sent are kept for good.
+Orders, their events, the audit trail and what a provider has proven to have sent about an order are kept for good.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def forget(core: Core) -> None:
     """Delete what is older than it is kept, in batches so that no transaction is long, and tell the audit trail."""
     acting_as(Actor("system", "retention"))
     calls_kept, events_kept = timedelta(days=core.settings.call_log_days), refused_events.REFUSED_KEPT
-    unproven = [code for code, (provider, _) in all_codes().items() if not provider_events.proven(provider.facts)]
+    proven = {code: provider_events.proven(provider.facts) for code, (provider, _) in all_codes().items()}
 
     async def calls(tx: Connection) -> int:
         return await audit_store.forget_calls(tx, calls_kept, BATCH)
@@ -37,15 +37,21 @@ async def forget(core: Core) -> None:
     async def refused(tx: Connection) -> int:
         return await event_store.forget_refused(tx, await core.clock.refresh(tx) - events_kept, BATCH)
 
-    async def orderless(tx: Connection) -> int:
-        return await event_store.forget_orderless(tx, unproven, await core.clock.refresh(tx) - events_kept, BATCH)
+    def orderless(*, are_proven: bool, kept: timedelta) -> Callable[[Connection], Awaitable[int]]:
+        codes = [code for code, is_proven in proven.items() if is_proven == are_proven]
+
+        async def some(tx: Connection) -> int:
+            return await event_store.forget_orderless(tx, codes, await core.clock.refresh(tx) - kept, BATCH)
+
+        return some
 
     async def keys(tx: Connection) -> int:
         return await store.forget_old_keys(tx, await core.clock.refresh(tx) - KEY_LIFE, BATCH)
 
     await _forget(core, "provider_calls", calls_kept, calls)
     await _forget(core, "provider_events", events_kept, refused)
-    await _forget(core, "provider_events", events_kept, orderless)
+    for are_proven, kept in ((False, events_kept), (True, provider_events.PROVEN_KEPT)):
+        await _forget(core, "provider_events", kept, orderless(are_proven=are_proven, kept=kept))
     await _forget(core, "idempotency_keys", KEY_LIFE, keys)
 
 

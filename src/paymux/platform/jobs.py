@@ -107,32 +107,49 @@ class NotYet(Exception):
         self.after = after
 
 
-class JobPlaces:
-    """A bulkhead per provider among the jobs of one process.
+class Places:
+    """A bulkhead among the jobs of one process: of `in_all` places, `each` name has so many at most."""
+
+    def __init__(self, in_all: int, each: int) -> None:
+        self._each = max(each, 1)
+        self._shares = Shares(in_all, each)
+        self._turns: dict[str, Turns] = {}
+
+    @contextmanager
+    def place(self, name: str) -> Iterator[None]:
+        """Hold a place of a name's. Raises NotYet, and then nothing may have been begun."""
+        if name not in self._turns and len(self._turns) >= KEPT_TURNS:
+            self._turns.clear()
+        turns = self._turns.setdefault(name, Turns())
+        if not self._shares.take(name):
+            raise NotYet(f"as many jobs of {name} as may run at once are at it", turns.next(self._each))
+        begun = monotonic()
+        try:
+            yield
+        finally:
+            self._shares.give_back(name)
+            turns.held(monotonic() - begun)
+
+
+class JobPlaces(Places):
+    """A bulkhead per provider, for what calls it.
 
     Of `jobs` places a quarter at most goes to what calls one provider, or `calls` where that is less; half to all such
     jobs together. Webhooks get three eighths (`Deliverer`), and what calls nobody has the rest, whoever hangs.
     """
 
     def __init__(self, jobs: int, calls: int) -> None:
-        self._each = min(jobs // 4, calls)
-        self._shares = Shares(jobs // 2, self._each)
-        self._turns: dict[str, Turns] = {}
+        super().__init__(jobs // 2, min(jobs // 4, calls))
 
-    @contextmanager
-    def place(self, provider: str) -> Iterator[None]:
-        """Hold a place for what calls a provider. Raises NotYet, and then nothing may have been begun."""
-        if provider not in self._turns and len(self._turns) >= KEPT_TURNS:
-            self._turns.clear()
-        turns = self._turns.setdefault(provider, Turns())
-        if not self._shares.take(provider):
-            raise NotYet(f"as many jobs as may call {provider} at once are at it", turns.next(self._each))
-        begun = monotonic()
-        try:
-            yield
-        finally:
-            self._shares.give_back(provider)
-            turns.held(monotonic() - begun)
+
+class EventPlaces(Places):
+    """A bulkhead per provider account, for looking at its events: an eighth of `jobs` at most, a quarter for all accounts.
+
+    Apart from `JobPlaces`: what an event says itself is decided on while its provider hangs.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs // 4, jobs // 8)
 
 
 async def worker_age(tx: Connection) -> int | None:

@@ -15,6 +15,7 @@ ONLINE = {
     "idempotency_keys_by_age": "idempotency_keys (created_at)",
     "provider_events_of_order": "provider_events (order_id) WHERE order_id IS NOT NULL",
     "provider_events_of_none": "provider_events (account_id, received_at) WHERE order_id IS NULL",
+    "provider_events_named": "provider_events USING gin (named) WHERE named IS NOT NULL",
 }
 _LOCK = 7_296_689_150_332
 _LONGEST = 6 * 3600
