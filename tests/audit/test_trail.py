@@ -15,9 +15,11 @@ import pytest
 from paymux.accounts import service as accounts
 from paymux.audit import trail
 from paymux.audit.calls import ProviderCall
+from paymux.connectors.contract import Checkout, Report
+from paymux.connectors.generic.connector import Generic
 from paymux.connectors.provider_http import CallMade, shown_path
 from paymux.notifications import delivery
-from paymux.orders import retention, story
+from paymux.orders import asking, retention, store, story
 from paymux.platform.acting import Actor, acting_as
 from paymux.platform.clock import Clock
 from paymux.platform.identifiers import id_at
@@ -178,6 +180,40 @@ async def test_calls_to_the_provider_are_kept_with_their_operation_also_when_no_
     assert first["operation_id"].startswith("crt_")
     assert (lost["status"], lost["fault"].split(":")[0], lost["operation_id"][:4]) == (None, "Unclear", "ref_")
     assert all(call["host"] == "127.0.0.1" for call in calls)
+
+
+def _is_mistaken(patch: pytest.MonkeyPatch) -> None:
+    """The connector can't read what it was answered."""
+    fetch = Generic.fetch
+
+    async def mistaken(self: Generic, checkout: Checkout) -> Report:
+        await fetch(self, checkout)
+        raise KeyError("status")
+
+    patch.setattr(Generic, "fetch", mistaken)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("timeout_before", None), ("error_before", 500), ("malformed", 200), ("mistake", 200)]
+)
+async def test_a_question_that_brought_nothing_to_decide_on_is_kept_at_once(
+    fault: str, status: int | None, installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await merchant.creates("PLANPAY_AU")
+    await installation.quiet()
+    if fault == "mistake":
+        _is_mistaken(monkeypatch)
+    else:
+        await installation.fault("generic", "status", fault, opened["orderReference"])
+    async with installation.database.connection() as held:
+        order = await store.order_by_id(held, opened["orderId"])
+
+    assert await asking.ask(installation.core, order, "poll") is None
+
+    async with installation.database.connection() as held:
+        made = await held.fetch("SELECT * FROM provider_calls WHERE order_id = $1 ORDER BY id", order.id)
+    assert [(call["method"], call["status"]) for call in made] == [("POST", 201), ("GET", status)]
+    assert made[-1]["operation_id"] is None
 
 
 async def test_nothing_secret_or_personal_gets_into_the_trail(

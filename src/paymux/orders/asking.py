@@ -10,7 +10,7 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.orders import calls, opening, reports, store
 from paymux.orders.core import Core, facts_of
-from paymux.orders.decide import Decision, deciding
+from paymux.orders.decide import Deciding, Decision, deciding
 from paymux.orders.model import Order
 from paymux.platform.http import CallFailed
 
@@ -57,16 +57,25 @@ async def _asked_once(core: Core, order: Order, source: str, *, confirm: bool) -
             source=source,
             fault=fault.code if isinstance(fault, c.Refused) else str(fault),
         )
-        return Answered(order, answered=isinstance(fault, c.Refused))
+        return Answered(await _told_nothing(core, order, source), answered=isinstance(fault, c.Refused))
     except Exception:  # a connector's own mistake in reading an answer: as good as none
         log.exception("connector.failed", connector=order.connector, kind="fetch")
-        return Answered(order)
+        return Answered(await _told_nothing(core, order, source))
     if isinstance(report, c.Approved) and not confirm:
         approval = report
         decision = await deciding(core, order.id, source, lambda desk: reports.keep_state(desk, approval))
         return Answered(decision.order, report, True)
     decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
     return Answered((await calls.run_all(core, decision)).order, report, True)
+
+
+async def _told_nothing(core: Core, order: Order, source: str) -> Order:
+    """There is nothing to decide on, but a decision writes the calls that led to it: these must not wait for the next one."""
+
+    async def nothing(_: Deciding) -> None:
+        pass
+
+    return (await deciding(core, order.id, source, nothing)).order
 
 
 async def _told_elsewhere(core: Core, asked: Order) -> Order | None:
