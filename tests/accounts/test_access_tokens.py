@@ -81,15 +81,12 @@ async def test_two_tokens_of_one_second_differ(tokens: AccessTokens, shop: NewMe
     assert (await granted(tokens, shop))["access_token"] != (await granted(tokens, shop))["access_token"]
 
 
-async def test_no_scope_means_taking_payments(tokens: AccessTokens, shop: NewMerchant) -> None:
-    assert (await granted(tokens, shop, ""))["scope"] == "api-user"
-
-
 REFUSED: list[tuple[dict[str, str], str, int]] = [
     ({"grant_type": ""}, "invalid_request", 400),
     ({"grant_type": "password"}, "unsupported_grant_type", 400),
     ({"client_id": ""}, "invalid_request", 400),
     ({"client_secret": ""}, "invalid_request", 400),
+    ({"scope": ""}, "invalid_scope", 400),
     ({"scope": "admin"}, "invalid_scope", 400),
     ({"scope": "api-user parent"}, "invalid_scope", 400),
     ({"client_secret": "wrong"}, "invalid_client", 401),

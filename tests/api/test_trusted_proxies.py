@@ -33,7 +33,9 @@ async def started(
 
 
 async def guesses(installation: Installation, forwarded: str, times: int = 1) -> int:
-    form = {"client_id": "demo-merchant", "client_secret": "guess", "grant_type": "client_credentials"}
+    form = {
+        "client_id": "demo-merchant", "client_secret": "guess", "grant_type": "client_credentials", "scope": "api-user",
+    }  # fmt: skip
     status = 0
     for _ in range(times):
         answer = await installation.call(

@@ -19,7 +19,10 @@ async def newcomer(installation: Installation) -> Merchant:
 
 
 async def asks(shop: Merchant, **changes: str) -> Answer:
-    form = {"client_id": shop.client_id, "client_secret": shop.client_secret, "grant_type": "client_credentials"}
+    form = {
+        "client_id": shop.client_id, "client_secret": shop.client_secret, "grant_type": "client_credentials",
+        "scope": "api-user",
+    }  # fmt: skip
     return await shop.installation.call("POST", f"{shop.base}/token", data=form | changes)
 
 

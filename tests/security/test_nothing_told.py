@@ -169,7 +169,10 @@ async def _moves_in(house: House) -> None:
         assert said.code == 0, said.said
         house.secrets |= {f"{name} of {code}": value for name, value in given.items() if len(value) > 12}
     await house.types("providers", "check", "AFTERPAY_AU", "--merchant", "shop")
-    form = {"client_id": "shop", "client_secret": house.secrets["clientSecret"], "grant_type": "client_credentials"}
+    form = {
+        "client_id": "shop", "client_secret": house.secrets["clientSecret"], "grant_type": "client_credentials",
+        "scope": "api-user",
+    }  # fmt: skip
     granted = await call("POST", f"{house.url}/token", data=form)
     house.token = granted.body["access_token"]
     house.secrets["the access token"] = house.token

@@ -73,8 +73,8 @@ class AccessTokens:
             raise TokenRefused(error, "grant_type must be client_credentials", 400)
         if not client_id or not client_secret:
             raise TokenRefused("invalid_request", "client_id and client_secret are required", 400)
-        scopes = tuple(dict.fromkeys(scope.split())) or ("api-user",)
-        if any(one not in SCOPES for one in scopes):
+        scopes = tuple(dict.fromkeys(scope.split()))
+        if not scopes or any(one not in SCOPES for one in scopes):
             raise TokenRefused("invalid_scope", f"scope must be {' or '.join(SCOPES)}", 400)
         async with self._database.connection() as held:
             merchant = await service.client_secret_fits(held, self._keyring, client_id[:200], client_secret[:500])

@@ -36,9 +36,7 @@ class TokenForm(BaseModel):
     client_id: str
     client_secret: str
     grant_type: str = Field(description="Always `client_credentials`.")
-    scope: str = Field(
-        "api-user", description="`api-user` to take payments, `merchant` to read options and orders only."
-    )
+    scope: str = Field(description="`api-user` to take payments, `merchant` to read options and orders only.")
     response_type: str = Field("token", description="Tolerated and ignored.")
 
 
