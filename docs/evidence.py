@@ -16,11 +16,13 @@ KEPT = Path(__file__).parent / "capabilities.json"
 
 @dataclass(frozen=True)
 class Seen:
-    """What the field-probe saw a code do at its simulator. `otherwise`: something else than was asked for."""
+    """What the field-probe saw a code do at its simulator. `held_back`: done, and not offered all the same; `otherwise`:
+    something else than was asked for."""
 
     code: str
     places: tuple[str, ...]
     done: frozenset[str]
+    held_back: frozenset[str]
     refused: frozenset[str]
     otherwise: frozenset[str]
     events: str
@@ -34,7 +36,8 @@ def seen() -> dict[str, Seen]:
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     return {
         code: Seen(
-            code, tuple(places), frozenset(group["done"]), frozenset(group["refused"]), frozenset(group["otherwise"]),
+            code, tuple(places), frozenset(group["done"]), frozenset(group["heldBack"]), frozenset(group["refused"]),
+            frozenset(group["otherwise"]),
             group["events"], group["eventsSetUp"], group["signedReturn"], group["settlesLater"],
         )
         for groups in kept.values()
@@ -143,7 +146,7 @@ def disproved(found: Mapping[str, Provider]) -> list[str]:
             continue
         facts = codes[code]
         claims = facts.able(facts.codes[code])
-        done = known[code].done - (facts.held_back.keys() - claims)
+        done = (known[code].done | known[code].held_back) - (facts.held_back.keys() - claims)
         if differing := sorted(claims ^ done):
             wrong.append(f"{code} was seen to differ from its facts in {', '.join(differing)}")
     return wrong

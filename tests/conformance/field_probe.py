@@ -44,7 +44,8 @@ async def field_of(name: str) -> Result:
 
 def _tried(name: str) -> tuple[list[dict[str, Any]], list[str]]:
     result = asyncio.run(field_of(name))
-    return groups(result), differences(all_providers()[name].facts, result)
+    facts = all_providers()[name].facts
+    return groups(facts, result), differences(facts, result)
 
 
 def main() -> None:

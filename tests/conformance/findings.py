@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -54,11 +54,13 @@ class Findings:
         """The capabilities of which this became, in the order of the facts."""
         return [name for name in Capabilities.model_fields if self.did.get(name, Did.ABSENT) is did]
 
-    @property
-    def kept(self) -> dict[str, Any]:
-        """What the documents need to know, without the place."""
+    def kept(self, withheld: Collection[str]) -> dict[str, Any]:
+        """What the documents need to know, without the place. What is withheld was done, and is not offered: it stands apart."""
+        done = self.named(Did.DONE)
         return {
-            **{str(did): self.named(did) for did in (Did.DONE, Did.REFUSED, Did.OTHERWISE)}, "events": str(self.events),
+            "done": [name for name in done if name not in withheld],
+            "heldBack": [name for name in done if name in withheld],
+            "refused": self.named(Did.REFUSED), "otherwise": self.named(Did.OTHERWISE), "events": str(self.events),
             "eventsSetUp": self.events_set_up, "signedReturn": self.signed_return, "settlesLater": self.settles_later,
         }  # fmt: skip
 
@@ -90,11 +92,11 @@ def _differences(facts: ProviderFacts, code: CodeFacts, found: Findings) -> Iter
     yield from found.odd
 
 
-def groups(result: Result) -> list[dict[str, Any]]:
+def groups(facts: ProviderFacts, result: Result) -> list[dict[str, Any]]:
     """A result as it is kept: the codes that behave alike together, each with the places where it was tried."""
     found: dict[str, dict[str, Any]] = {}
     for code, by_place in result.items():
-        kept = next(iter(by_place.values())).kept
+        kept = next(iter(by_place.values())).kept(facts.held_back)
         group = found.setdefault(json.dumps(kept), {"codes": {}, **kept})
         group["codes"][code] = [str(place) for place in by_place]
     return list(found.values())
