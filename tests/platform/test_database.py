@@ -15,6 +15,8 @@ from paymux.platform.migrations import upgrade
         "postgresql://paymux:let/mein@127.0.0.1:1/paymux", "postgresql://paymux:let#mein@127.0.0.1:1/paymux",
         "postgresql://paymux:let?mein@127.0.0.1:1/paymux", "postgresql://paymux:let[mein@127.0.0.1:1/paymux",
         "postgresql://paymux:letmein@127.0.0.1:1/paymux", "paymux:letmein@127.0.0.1/paymux",
+        "postgresql://paymux:let@mein@127.0.0.1:1/paymux", "postgresql://paymux:let@mein@127.0.0.1:1,127.0.0.1:2/paymux",
+        "postgresql://paymux:1/letmein@127.0.0.1:1,127.0.0.1:2/paymux", "postgresql://a,letmein#@127.0.0.1:1/paymux",
     ],
 )  # fmt: skip
 async def test_a_database_that_can_not_be_opened_is_told_without_any_part_of_its_password(url: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from paymux.platform.database import Servers
 from paymux.platform.migrations import HERE, indexes, known_revisions, steps, upgrade
 from paymux.platform.postgres import EmbeddedPostgres
 
@@ -200,12 +201,12 @@ async def _files(connection: asyncpg.Connection) -> dict[str, int]:
 
 
 async def test_no_migration_rewrites_a_table_that_was_there_before(empty: str) -> None:
-    await steps.take(empty, known_revisions()[1])
+    await steps.take(Servers(empty), known_revisions()[1])
     connection = await asyncpg.connect(empty)
     try:
         for revision in LATER:
             before = await _files(connection)
-            await steps.take(empty, revision)
+            await steps.take(Servers(empty), revision)
             after = await _files(connection)
             assert {name: after.get(name) for name in before} == before, revision
     finally:
@@ -237,7 +238,7 @@ async def _upgrading_behind(url: str, statement: str) -> AsyncIterator[tuple[asy
 async def test_a_migration_that_does_not_get_its_table_gives_way_to_writers_and_comes_again(
     empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await steps.take(empty, "0002")
+    await steps.take(Servers(empty), "0002")
     monkeypatch.setattr(steps, "LOCK_WAIT", 0.2)
     monkeypatch.setattr(steps, "_PAUSE", 0.2)
     async with _upgrading_behind(empty, "LOCK TABLE order_events IN ROW EXCLUSIVE MODE") as (_, other):
@@ -246,7 +247,7 @@ async def test_a_migration_that_does_not_get_its_table_gives_way_to_writers_and_
 
 
 async def test_a_migration_of_two_tables_gives_way_before_it_is_a_deadlock_with_who_uses_both(empty: str) -> None:
-    await steps.take(empty, "0007")
+    await steps.take(Servers(empty), "0007")
     async with _upgrading_behind(empty, "SELECT FROM operations") as (busy, _):
         # The migration has the orders and waits for the operations; who has these wants the orders.
         await busy.execute("SELECT FROM orders", timeout=30)
@@ -261,7 +262,7 @@ async def test_indexes_on_large_tables_are_built_online_and_built_again_when_tha
         await connection.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'provider_events_of_order'::regclass"
         )
-        await asyncio.gather(*(indexes.build(empty) for _ in range(3)))
+        await asyncio.gather(*(indexes.build(Servers(empty)) for _ in range(3)))
         assert await connection.fetchval(valid)
     finally:
         await connection.close()

@@ -148,6 +148,19 @@ class Server:
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
         """All its processes stand still: it receives, writes and confirms nothing. It may die so."""
+        still = self.freeze()
+        try:
+            yield
+        finally:
+            for process in still:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def freeze(self) -> list[psutil.Process]:
+        """All its processes stand still from now on; they. To others it is as if its machine had died.
+
+        Connections stay open, new ones are accepted by the system alone, and nobody ever gets an answer.
+        """
         assert self._process is not None
         postmaster = psutil.Process(self._process.pid)
         postmaster.suspend()  # first, so that it starts nobody who would go on
@@ -155,12 +168,7 @@ class Server:
         for process in still:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
-        try:
-            yield
-        finally:
-            for process in still:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.resume()
+        return still
 
     def promote(self) -> None:
         """Make a standby the primary, as an operator or a failover manager does."""

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import simplejson
 
+from paymux.platform.database_url import Server, asks_for_a_kind, servers_of
+
 Connection: TypeAlias = Any
 """An asyncpg connection of the pool. asyncpg publishes no types that mypy can read."""
 Record: TypeAlias = Any
@@ -28,6 +30,12 @@ LONGEST_STATEMENT = 15.0
 STATEMENT_PER_WAIT = 3
 """A statement may take so many times as long as its process waits for a connection, but LONGEST_STATEMENT at most."""
 TRIES = 4
+HEAD_START = 0.25
+"""Seconds that the server which let us in last is asked alone, before the others are asked as well."""
+ANSWER = 3.0
+"""Seconds that one of several servers has to let us in: one whose machine died refuses nothing, it is silent."""
+ALONE = 30.0
+"""The same for the only one: nobody else could answer in its place, and a busy one is slow."""
 BAD_URL = "its URL can't be read; signs such as / # ? and @ in a password are written %2F %23 %3F %40"
 
 T = TypeVar("T")
@@ -84,6 +92,77 @@ def _decimal(text: str) -> Decimal:
         raise ValueError(f"{text[:40]} is no number") from fault
 
 
+class Servers:
+    """The servers that a URL names, and which of them let us in last. Every connection to the database is made here.
+
+    asyncpg asks several one after the other, and one that is silent keeps it from all behind it. Here the last one is asked
+    first, and a moment later all the others beside it: the first that takes writes has us, also where the URL says nothing of
+    `target_session_attrs`. Raises DatabaseUnavailable for a URL that can't be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            self._all = servers_of(url)
+        except ValueError:
+            # What can't be read is quoted, and it may be a part of the password.
+            raise DatabaseUnavailable(BAD_URL) from None
+        self._last = self._all[0] if self._all else None
+        self._kind = {} if asks_for_a_kind(url) else {"target_session_attrs": "read-write"}
+
+    async def connect(self, _url: str | None = None, **how: Any) -> Connection:
+        """Connect, `how` as asyncpg's own `connect` understands it. Raises DatabaseUnavailable, which says why."""
+        if self._last is None or len(self._all) == 1:
+            return await _let_in(self._url, ALONE, **how)
+        asked = {self._ask(self._last, how): self._last}
+        waiting, said, won = set(asked), dict.fromkeys(self._all, ""), None
+        ahead: float | None = HEAD_START
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, timeout=ahead, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    try:
+                        connection = task.result()
+                    except DatabaseUnavailable as fault:
+                        said[asked[task]] = str(fault)
+                    else:
+                        won, self._last = task, asked[task]
+                        return connection
+                if ahead is not None:
+                    ahead = None
+                    beside = {self._ask(one, how): one for one in said if one not in asked.values()}
+                    asked, waiting = asked | beside, waiting | set(beside)
+        finally:
+            for task in asked:
+                if task is not won:
+                    task.cancel()
+                    task.add_done_callback(_hang_up)
+        raise DatabaseUnavailable("; ".join(f"{server} {why}" for server, why in said.items()))
+
+    def _ask(self, server: Server, how: dict[str, Any]) -> asyncio.Task[Connection]:
+        asking = {"host": server.host, "port": server.port, **self._kind, **how}
+        return asyncio.create_task(_let_in(self._url, ANSWER, **asking))
+
+
+async def _let_in(url: str, seconds: float, **how: Any) -> Connection:
+    try:
+        return await asyncpg.connect(url, timeout=seconds, **how)
+    except _NONE_WRITES as fault:
+        raise DatabaseUnavailable("takes no writes, or is not what target_session_attrs asks for") from fault
+    except TimeoutError as fault:
+        raise DatabaseUnavailable(str(fault) or f"has not answered in {seconds:g} seconds") from fault
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        raise DatabaseUnavailable(str(fault) or type(fault).__name__) from fault
+    except ValueError:
+        raise DatabaseUnavailable(BAD_URL) from None
+
+
+def _hang_up(asked: asyncio.Task[Connection]) -> None:
+    """What becomes of those who were asked in vain: one that lets us in late is left again."""
+    if not asked.cancelled() and asked.exception() is None:
+        asked.result().terminate()
+
+
 async def _prepare(connection: asyncpg.Connection) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, encoder=to_json, decoder=from_json, schema="pg_catalog")
@@ -110,19 +189,18 @@ class Database:
         """Open the pool. Raises DatabaseUnavailable."""
         longest = min(LONGEST_STATEMENT, acquire_timeout * STATEMENT_PER_WAIT)
 
+        servers = Servers(url)
+
         def pool(least: int, most: int) -> asyncpg.Pool:
             return asyncpg.create_pool(
-                url, min_size=least, max_size=most, init=_prepare, reset=_as_it_is, command_timeout=longest,
-                max_inactive_connection_lifetime=IDLE_LIFE, server_settings={"jit": "off"},
+                connect=servers.connect, min_size=least, max_size=most, init=_prepare, reset=_as_it_is,
+                command_timeout=longest, max_inactive_connection_lifetime=IDLE_LIFE, server_settings={"jit": "off"},
             )  # fmt: skip
 
         try:
             return cls(await pool(1, size), acquire_timeout, await pool(0, 1))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _NONE_WRITES) as fault:
-            raise DatabaseUnavailable(str(fault)) from fault
-        except ValueError:
-            # What can't be read is quoted, and it may be a part of the password.
-            raise DatabaseUnavailable(BAD_URL) from None
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+            raise DatabaseUnavailable(str(fault) or "it let us in, and then has not answered") from fault
 
     async def close(self) -> None:
         """Close the pools; connections still busy after five seconds are cut."""
@@ -199,7 +277,7 @@ class Database:
 async def _acquired(pool: asyncpg.Pool, seconds: float) -> Connection:
     try:
         return await pool.acquire(timeout=seconds)
-    except (OSError, TimeoutError, asyncpg.PostgresError, _NONE_WRITES) as fault:
+    except (OSError, asyncpg.PostgresError) as fault:
         # Whatever the server says no with before a connection is there, nothing was done.
         raise DatabaseUnavailable("no database connection") from fault
     except asyncpg.InterfaceError as fault:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from paymux.platform.database import BAD_URL, DatabaseUnavailable
+from paymux.platform.database import Servers
 from paymux.platform.migrations import indexes
 
 HERE = Path(__file__).parent
@@ -34,19 +34,17 @@ async def upgrade(url: str) -> str:
     Safe to run twice and from several machines at once: the second waits for the first. Raises NewerDatabase, DatabaseUnavailable.
     """
     newest = known_revisions()[-1]
-    if await _revision(url) != newest:
+    servers = Servers(url)
+    if await _revision(servers) != newest:
         from paymux.platform.migrations.steps import take  # Alembic takes a second to import: only when there is work
 
-        await take(url)
-    await indexes.build(url)
+        await take(servers)
+    await indexes.build(servers)
     return newest
 
 
-async def _revision(url: str) -> str | None:
-    try:
-        connection = await asyncpg.connect(url, timeout=30)
-    except ValueError:
-        raise DatabaseUnavailable(BAD_URL) from None
+async def _revision(servers: Servers) -> str | None:
+    connection = await servers.connect()
     try:
         revision: str | None = await connection.fetchval(f"SELECT version_num FROM {REVISION_TABLE}")  # noqa: S608
         return revision

@@ -6,8 +6,7 @@ every upgrade, so that one whose building was cut short is built at the next.
 
 from __future__ import annotations
 
-import asyncpg
-
+from paymux.platform.database import Connection, Servers
 from paymux.platform.migrations import notes
 
 ONLINE = {
@@ -21,9 +20,9 @@ _LOCK = 7_296_689_150_332
 _LONGEST = 6 * 3600
 
 
-async def build(url: str) -> None:
-    """Build what is missing, one process at a time."""
-    connection = await asyncpg.connect(url, timeout=30)
+async def build(servers: Servers) -> None:
+    """Build what is missing, one process at a time. Raises DatabaseUnavailable."""
+    connection = await servers.connect()
     try:
         if not set(ONLINE) - await _valid(connection):
             return
@@ -38,7 +37,7 @@ async def build(url: str) -> None:
         await connection.close()
 
 
-async def _valid(connection: asyncpg.Connection) -> set[str]:
+async def _valid(connection: Connection) -> set[str]:
     rows = await connection.fetch(
         "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisvalid AND c.relname = ANY($1)",
         list(ONLINE),

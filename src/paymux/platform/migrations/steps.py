@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from paymux.platform.database import Servers
 from paymux.platform.migrations import HERE, REVISION_TABLE, NewerDatabase, known_revisions, notes
 
 _LOCK = 7_296_689_150_331
@@ -28,14 +29,16 @@ TRIES = 30
 _PAUSE = 1.0
 
 
-async def take(url: str, target: str = "head") -> None:
-    """Take every step that the database lacks up to a revision, in one transaction, one process at a time. Raises NewerDatabase.
+async def take(servers: Servers, target: str = "head") -> None:
+    """Take every step that the database lacks up to a revision, in one transaction, one process at a time.
+
+    Raises NewerDatabase, DatabaseUnavailable.
 
     The other processes go on meanwhile: a step that does not get its tables soon gives way to them, and is tried again.
     """
     for left in reversed(range(TRIES)):
         try:
-            await _take_all(url, target)
+            await _take_all(servers, target)
             return
         except asyncpg.LockNotAvailableError:
             if not left:
@@ -43,10 +46,8 @@ async def take(url: str, target: str = "head") -> None:
             await asyncio.sleep(_PAUSE)
 
 
-async def _take_all(url: str, target: str) -> None:
-    engine = create_async_engine(
-        "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: asyncpg.connect(url, timeout=30)
-    )
+async def _take_all(servers: Servers, target: str) -> None:
+    engine = create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=servers.connect)
     try:
         async with engine.begin() as connection:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
