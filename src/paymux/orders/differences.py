@@ -10,7 +10,7 @@ from paymux.connectors import contract as c
 from paymux.money import plain
 from paymux.orders.core import facts_of
 from paymux.orders.model import ZERO, Kind, Operation, OperationStatus, Order, Status
-from paymux.orders.reports import mismatch, nothing_came_of_it
+from paymux.orders.reports import mismatch, nothing_came_of_it, voided_in_time
 
 _MOVES = {
     Kind.CAPTURE: c.MoveKind.CAPTURE, Kind.VOID: c.MoveKind.VOID, Kind.REFUND: c.MoveKind.REFUND,
@@ -97,7 +97,7 @@ def _moved(order: Order, paid: c.Paid) -> dict[Kind, Decimal]:
     captured = paid.captured
     if captured is None and order.auto_capture and not facts_of(order).capabilities.capture_after_authorisation:
         captured = order.amount
-    totals = {Kind.CAPTURE: captured, Kind.VOID: paid.voided, Kind.REFUND: paid.refunded}
+    totals = {Kind.CAPTURE: captured, Kind.VOID: voided_in_time(order, paid), Kind.REFUND: paid.refunded}
     return {kind: total for kind, total in totals.items() if total is not None} | moved
 
 

@@ -280,9 +280,17 @@ async def _absorb(desk: Deciding, paid: c.Paid) -> None:
             await _absorb_move(desk, move)
     listed = {_KIND_OF[move.kind] for move in paid.moves or ()}
     captured = _captured(desk, paid, desk.order.amount)
-    for kind, total in ((Kind.CAPTURE, captured), (Kind.VOID, paid.voided), (Kind.REFUND, paid.refunded)):
+    voided = voided_in_time(desk.order, paid)
+    for kind, total in ((Kind.CAPTURE, captured), (Kind.VOID, voided), (Kind.REFUND, paid.refunded)):
         if total is not None and kind not in listed:
             await _absorb_total(desk, kind, total)
+
+
+def voided_in_time(order: Order, paid: c.Paid) -> Decimal | None:
+    """What the provider says was voided, but for what we count as expired and it does not: some call both a void."""
+    if paid.voided is None:
+        return None
+    return max(paid.voided - max(order.expired - paid.expired, ZERO), ZERO)
 
 
 def _captured(desk: Deciding, paid: c.Paid, total: Decimal) -> Decimal | None:
@@ -368,10 +376,18 @@ async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
         if extra > limit:
             await desk.review(f"the provider reports more {kind} than there can be")
             return
+        if kind is Kind.VOID and _ran_out(desk):
+            await expire(desk, extra)  # nobody voided it: that is how this provider lets go of what ran out (S4)
+            return
         number = len(await desk.operations(kind)) + 1
         await desk.moved_by(kind, extra, _maker(desk, kind), f"provider-{kind}-{number}", None)
     else:
         await desk.timer("poll", desk.now + FIRST_POLL)
+
+
+def _ran_out(desk: Deciding) -> bool:
+    until = desk.order.authorised_until
+    return until is not None and until <= desk.now
 
 
 async def _expire(desk: Deciding, expired: Decimal) -> None:

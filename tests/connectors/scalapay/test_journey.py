@@ -24,12 +24,16 @@ async def test_a_delayed_order_takes_no_parts_and_is_captured_whole(shop: Shop) 
     assert order.ledger == sale()
 
 
-async def test_an_authorisation_that_nobody_captures_is_gone_after_five_days(shop: Shop) -> None:
+async def test_an_authorisation_that_nobody_captures_has_expired_after_five_days(shop: Shop) -> None:
+    """Scalapay voids it by itself then."""
     order = await shop.sells(CODE, autoCapture=False)
-    await order.later(432_001)
-    details = await order.details()
-    assert (details["captureStatus"], Decimal(details["voidedAmount"])) == ("VOIDED", Decimal(100))
+    await order.later(6 * 86_400)
+    details = await order.reaches(captureStatus="EXPIRED")
+    assert (Decimal(details["expiredAmount"]), Decimal(details["voidedAmount"])) == (100, 0)
+    late = await order.captures("100")
+    assert (late.status, late.body["code"]) == (409, "authorisation_expired")
     assert order.ledger == money(("authorize", "100"), ("void", "100"))
+    assert await order.differences() == []
 
 
 async def test_a_refused_shopper_is_declined_once_the_order_has_expired(shop: Shop) -> None:
