@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from paymux import __version__, cli
 from paymux.platform.postgres import EmbeddedPostgres
 from paymux.platform.settings import Settings
-from tests.installation import free_port
+from tests.conftest import Eventually
+from tests.installation import Installation, free_port
 from tests.processes import ORDER, call, environment_of, run, running, until
 
 EVERYTHING = {f"PAYMUX_{name.upper()}" for name in Settings.model_fields}
@@ -194,3 +195,48 @@ def test_providers_are_listed_for_programs_and_for_people() -> None:
     text = CliRunner().invoke(cli.app, ["providers"]).stdout
     assert re.search(rf"^LATITUDEPAY_AU +latitudepay .*; closed {latitude['retired']['date']}", text, re.M)
     assert f"{len(rows)} codes." in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_worker_that_starts_does_what_is_due_though_its_jobs_are_gone_and_plans_the_days_comparison(
+    tmp_path: Path, database_url: str, eventually: Eventually
+) -> None:
+    """As after a restored backup, or a queue that was emptied: timers stand there, and nothing wakes anybody for them."""
+    running_here = Installation(tmp_path / "home", database_url)
+    await running_here.start()
+    try:
+        opened = await running_here.merchant.creates("AFTERPAY_AU")
+        await running_here.quiet()
+        # The only worker goes: what happens from here on is done by the process below.
+        running_here._stop.set()
+        await running_here._working
+        await running_here.advance(2 * 86_400)
+        async with running_here.database.transaction() as tx:
+            await tx.execute("DELETE FROM pgqueuer")
+            assert await tx.fetchval("SELECT count(*) FROM reconciliations") == 0
+        settings = running_here.settings
+        environment = environment_of(
+            PAYMUX_HOME=str(settings.home), PAYMUX_DATABASE_URL=database_url, PAYMUX_PORT=str(settings.port),
+            PAYMUX_SANDBOX_PORT=str(settings.sandbox_port),
+        )  # fmt: skip
+        with running(environment, tmp_path, "worker") as processes:
+
+            async def done() -> bool:
+                assert processes["worker"].process.poll() is None, processes["worker"].said
+                return bool((await running_here.merchant.status(opened["orderReference"]))["status"] == "CANCELED")
+
+            await eventually(done)
+
+            async def planned() -> bool:
+                async with running_here.database.connection() as held:
+                    return bool(
+                        await held.fetchval(
+                            "SELECT EXISTS (SELECT FROM reconciliations WHERE state = 'planned' AND day > now()::date)"
+                            " AND EXISTS (SELECT FROM pgqueuer WHERE entrypoint = 'reconcile' AND status = 'queued')"
+                        )
+                    )
+
+            await eventually(planned)
+    finally:
+        await running_here.stop()
