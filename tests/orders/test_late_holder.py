@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,3 +92,56 @@ async def test_the_no_to_a_call_that_another_one_has_repeated_since_decides_noth
 
     await eventually(found)
     assert installation.balance(reference) == 40
+
+
+async def test_a_merchant_hears_the_first_answer_again_and_not_a_later_ones_of_the_same_key(
+    installation: Installation, merchant: Merchant, shopper: Shopper, gate_at: GateAt
+) -> None:
+    """The first request is held before it keeps its answer; the retry is answered, and that answer is the one that counts."""
+    body = merchant.order("SALESTILL")
+    key = {"Idempotency-Key": body["orderReference"]}
+    gate = gate_at(store, "keep_answer", when=lambda _tx, _merchant, name, *_: name == body["orderReference"])
+    late = asyncio.create_task(merchant.post("/orders", body, **key))
+    await gate.reached.wait()
+    opened = (await merchant.details(body["orderReference"]))["redirectUrl"]
+    assert (await shopper.pays(opened))["status"] == "SUCCESSFUL"
+    retried = await merchant.post("/orders", body, **key)
+    assert (retried.status, retried.body["paymentStatus"]) == (201, "successful")
+    gate.open()
+    assert (await late).body["paymentStatus"] == "pending", "it was made before"
+    again = await merchant.post("/orders", body, **key)
+    assert (again.status, again.body) == (201, retried.body)
+
+
+async def test_who_asked_before_a_repeat_leaves_it_to_whoever_has_taken_it_over_meanwhile(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, gate_at: GateAt
+) -> None:
+    """Both have asked, and nothing was there: the one whose lease lapsed must not send a second call beside the other's."""
+    till = tills["SALESTILL"]
+    reference = await paid(merchant, shopper, "SALESTILL")
+    await installation.fault("salestill", "events", "no_event", reference, times=9)
+    await installation.fault("salestill", "refund", "error_before", reference)
+    assert (await merchant.refunds(reference, "60", "R-1")).body["refundStatus"] == "PENDING"
+    async with installation.database.connection() as held:
+        operation_id = await held.fetchval(
+            "SELECT p.id FROM operations p JOIN orders o ON o.id = order_id WHERE o.reference = $1 AND p.kind = 'refund'",
+            reference,
+        )
+    # Leases that no worker takes over while this story lasts.
+    core = replace(installation.core, settings=installation.settings.model_copy(update={"lease": 600.0}))
+    asked = gate_at(calls, "_again", when=lambda _, taken, **__: taken.op.id == operation_id)
+    first = asyncio.create_task(calls.run_operation(core, operation_id))
+    await asked.reached.wait()
+    await lapse(installation, reference)
+    sends = gate_at(calls, "_send_move", when=lambda taken: taken.op.id == operation_id)
+    second = asyncio.create_task(calls.run_operation(core, operation_id))
+    await sends.reached.wait()
+
+    asked.open()
+    await first
+    assert till.count("refund", reference) == 0, "the repeat is the second one's, who has not sent it yet"
+    sends.open()
+    await second
+    assert (till.count("refund", reference), installation.balance(reference)) == (1, 40)
+    [refund] = (await merchant.details(reference))["refunds"]
+    assert refund["status"] == "SUCCESSFUL"
