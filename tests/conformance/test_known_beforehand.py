@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from paymux.connectors.facts import CodeFacts
+from paymux.connectors.facts import AdditionalDatum, CodeFacts
+from paymux.connectors.registry import Provider
 from paymux.money import accepted_decimals, quantum
 from tests.conformance.field import Place, places
 from tests.conformance.trial import PATIENT, Trial
@@ -67,6 +69,26 @@ async def test_an_amount_finer_than_the_provider_takes_is_neither_offered_nor_mo
         answer = await trial.captures(reference, Decimal("10.5"))
         assert (answer.status, answer.body["code"]) == (400, "not_supported")
         assert (await trial.books(reference)).details["orderCaptures"] == []
+
+
+def _whole_numbers(provider: Provider) -> dict[str, AdditionalDatum]:
+    return {name: datum for name, datum in provider.facts.additional_data.items() if datum.type == "integer"}
+
+
+@pytest.mark.where(holds=_whole_numbers)
+async def test_what_the_provider_counts_is_counted_in_whole_numbers(trial: Trial) -> None:
+    for name, datum in _whole_numbers(trial.provider).items():
+        least, most = datum.min, datum.max
+        wrong: list[tuple[Any, str]] = [(Decimal("2.5"), "must be a whole number"), ("3", "must be a whole number")]
+        wrong += [(True, "must be a whole number")]
+        wrong += [(least - 1, f"must be at least {least}")] if least is not None else []
+        wrong += [(most + 1, f"must be at most {most}")] if most is not None else []
+        for value, fault in wrong:
+            body = trial.body(additionalData={name: value})
+            answer = await trial.merchant.post("/orders", body)
+            assert (answer.status, answer.body["message"]) == (400, [f"additionalData.{name} {fault}"]), value
+            assert (await trial.merchant.get(f"/orders/{body['orderReference']}")).status == 404
+        assert (await trial.opens(additionalData={name: Decimal("3.0")}))["redirectUrl"]
 
 
 @pytest.mark.able("partial_capture", "partial_refund")

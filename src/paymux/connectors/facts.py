@@ -243,8 +243,10 @@ class Credential(_Facts):
 class AdditionalDatum(_Facts):
     """A key that `additionalData` may carry for this provider (E5)."""
 
-    type: str = Field(pattern="^(string|number|boolean|object|array)$")
+    type: str = Field(pattern="^(string|integer|number|boolean|object|array)$")
     title: str
+    min: int | None = Field(None, description="Of an integer: the least that the provider takes.")
+    max: int | None = Field(None, description="Of an integer: the greatest that the provider takes.")
 
 
 class Events(_Facts):

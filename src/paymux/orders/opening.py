@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from paymux.accounts import service as accounts
 from paymux.accounts.model import ProviderAccount
 from paymux.connectors.contract import Address, Checkout, Item, OrderToPay, Person
 from paymux.connectors.facts import ProviderFacts
-from paymux.orders.core import Core
+from paymux.orders.core import Core, facts_of
 from paymux.orders.customer import REQUEST
 from paymux.orders.deadlines import deadline_of
 from paymux.orders.model import ZERO, Order
@@ -56,11 +57,19 @@ def order_to_pay(core: Core, order: Order, account: ProviderAccount) -> OrderToP
         delivery=_address(body.shipping_address) if body.shipping_address else None,
         country=order.country, locale=order.locale, auto_capture=order.auto_capture, get_token=order.get_token,
         customer_present=body.customer_present, shipping_method=body.shipping_method or "",
-        shipping_type=body.shipping_type or "", additional_data=body.additional_data or {},
+        shipping_type=body.shipping_type or "", additional_data=_data(order, body.additional_data or {}),
         return_url=f"{core.settings.base_url}/return/{order.order_token}",
         events_url=accounts.event_url(core.settings, account),
         created_at=order.created_at, expires_at=deadline_of(order),
     )  # fmt: skip
+
+
+def _data(order: Order, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The merchant's `additionalData`; what the provider wants as an integer is one, also where it was sent as 3.0."""
+    known = facts_of(order).additional_data
+    return {
+        name: int(value) if name in known and known[name].type == "integer" else value for name, value in given.items()
+    }
 
 
 def token_to_charge(core: Core, order: Order, account: ProviderAccount) -> tuple[OrderToPay, str]:

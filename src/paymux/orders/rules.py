@@ -9,7 +9,7 @@ from typing import Any, Optional
 from pydantic import ValidationError, create_model
 
 from paymux.accounts.model import ProviderAccount
-from paymux.connectors.facts import CodeFacts, ProviderFacts
+from paymux.connectors.facts import AdditionalDatum, CodeFacts, ProviderFacts
 from paymux.connectors.registry import UnknownCode, provider_of
 from paymux.money import Money, accepted_decimals, fits
 from paymux.orders.errors import BodyFaults
@@ -181,8 +181,21 @@ def _check_abilities(order: Any, facts: ProviderFacts, code: CodeFacts, faults: 
         known = facts.additional_data.get(key)
         if known is None:
             faults.add(f"additionalData.{key} is not known to {order.bnpl_provider}", "not_supported")
-        elif not isinstance(value, _JSON_KIND[known.type]) or (known.type == "number" and isinstance(value, bool)):
-            faults.add(f"additionalData.{key} must be a {known.type}")
+        elif fault := _datum_fault(known, value):
+            faults.add(f"additionalData.{key} {fault}")
+
+
+def _datum_fault(known: AdditionalDatum, value: Any) -> str | None:
+    """What is wrong with a value of `additionalData`, if anything."""
+    if known.type == "integer":
+        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not fits(Decimal(value), 0):
+            return "must be a whole number"
+        if known.min is not None and value < known.min:
+            return f"must be at least {known.min}"
+        return f"must be at most {known.max}" if known.max is not None and value > known.max else None
+    if not isinstance(value, _JSON_KIND[known.type]) or (known.type == "number" and isinstance(value, bool)):
+        return f"must be a {known.type}"
+    return None
 
 
 def _check_required(order: Any, code: CodeFacts, faults: Faults) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Literal, NotRequired, TypedDict, cast
 
 from paymux.connectors import contract
@@ -64,9 +63,9 @@ class Order(TypedDict):
 class FeePlan(TypedDict, total=False):
     """Which of the merchant's fee plans, in his own numbers; Alma has a default for each that is left out."""
 
-    installments_count: int | Decimal
-    deferred_days: int | Decimal
-    deferred_months: int | Decimal
+    installments_count: int
+    deferred_days: int
+    deferred_months: int
 
 
 class Delivery(TypedDict, total=False):
