@@ -8,7 +8,7 @@ import pytest
 
 from paymux.connectors.contract import Checkout, Pending, Report
 from paymux.connectors.grab.connector import Grab
-from paymux.orders import asking, store
+from paymux.orders import asking, reconciliation, store
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Order
 from tests.connectors.journey import ENDLESSLY
@@ -104,3 +104,15 @@ async def test_the_token_of_an_approval_that_an_ending_order_meets_is_kept_and_n
     assert "access_token" not in before.connector_state
     assert "access_token" in asked.order.connector_state
     assert installation.ledger(body["orderReference"]) == []
+
+
+async def test_the_daily_comparison_keeps_what_it_is_given_and_the_shopper_still_pays(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    body = await opened(installation, merchant, "GRAB_SG")
+    back = await shopper.decides(body["redirectUrl"], "approve")
+    seen = await reconciliation.compared(installation.core, body["orderId"])
+    assert (seen.answered, list(seen.differences)) == (True, [])
+    assert "access_token" in seen.order.connector_state
+    assert installation.ledger(body["orderReference"]) == []
+    assert (await shopper.returns(back))["status"] == "SUCCESSFUL"

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import structlog
@@ -168,6 +169,9 @@ async def _look(core: Core, order_id: str) -> Seen:
         account = await core.account(tx, order)
     for _ in range(_TRIES):
         said = await _said(core, order, core.connector_for(order, account))
+        if isinstance(said, c.Approved) and said.state:
+            # What is given once is kept by whoever gets it; nothing that is compared changes by it.
+            await deciding(core, order_id, "reconcile", partial(_keep_state, said))
         async with core.database.transaction() as tx:
             before, order = order, await store.order_by_id(tx, order_id)
             operations = await store.operations(tx, order_id)
@@ -181,6 +185,10 @@ async def _look(core: Core, order_id: str) -> Seen:
                 found = differences(order, operations, said, apart)
             return Seen(order, found, said=said)
     return Seen(order, answered=False)
+
+
+async def _keep_state(approval: c.Approved, desk: Deciding) -> None:
+    await reports.keep_state(desk, approval)
 
 
 async def _said(core: Core, order: Order, connector: c.Connector) -> c.Report | c.NotThere | None:
