@@ -146,18 +146,24 @@ async def test_more_than_was_authorised_is_refused(till: Till, scripted: Scripte
     checkout = await till.confirms()
     with pytest.raises(Refused, match="greater than the total capturable balance"):
         await till.moves("capture", checkout, "100.01", ONE)
-    scripted.replays("error_over_capture")
-    move = till.counter.move(till.money("61.01"), ONE, "61.01")
-    with pytest.raises(Refused) as no:
-        await scripted.connector.capture(till.checkout(payment_id="A1B2-C3D4"), move)
-    assert no.value.code == "conflict"
 
 
-async def test_while_the_first_request_still_runs_a_repeat_is_unclear(scripted: Scripted, till: Till) -> None:
-    scripted.replays("error_in_progress")
+@pytest.mark.parametrize("verb", ["capture", "void", "refund"])
+@pytest.mark.parametrize("sample", ["error_in_progress", "error_over_capture"])
+async def test_a_conflict_is_unclear_in_whatever_words_for_a_first_request_may_still_run_or_be_what_it_conflicts_with(
+    scripted: Scripted, till: Till, sample: str, verb: str
+) -> None:
+    scripted.replays(sample)
     move = till.counter.move(till.money("61.00"), ONE, "61.00")
-    with pytest.raises(Unclear):
-        await scripted.connector.capture(till.checkout(payment_id="A1B2-C3D4"), move)
+    with pytest.raises(Unclear, match="answer 409"):
+        await getattr(scripted.connector, verb)(till.checkout(payment_id="A1B2-C3D4"), move)
+
+
+async def test_a_confirm_that_is_in_conflict_is_unclear(scripted: Scripted, till: Till) -> None:
+    scripted.says(200, {"checkout_status": "confirmed"})
+    scripted.says(409, {"code": "conflict", "message": "Checkout has already been authorized."})
+    with pytest.raises(Unclear, match="answer 409"):
+        await scripted.connector.confirm(till.checkout(), KEY)
 
 
 @pytest.mark.parametrize("fault", ["error_before", "error_after", "malformed"])
