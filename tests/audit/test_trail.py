@@ -100,16 +100,34 @@ async def test_a_change_that_is_rolled_back_takes_its_entry_along(installation: 
 
 @pytest.mark.parametrize("table", ["audit_entries", "order_events", "provider_calls"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("role", ["origin", "replica"])
 async def test_evidence_can_be_added_to_and_not_be_changed(
-    installation: Installation, merchant: Merchant, table: str, change: str
+    installation: Installation, merchant: Merchant, table: str, change: str, role: str
 ) -> None:
     await merchant.creates("AFTERPAY_AU")
 
     async with installation.database.connection() as held:
+        assert await held.fetchval("SELECT usesuper FROM pg_user WHERE usename = current_user")
         before = await held.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
-            await held.execute(change.format(table))
+            async with held.transaction():
+                await held.execute(f"SET LOCAL session_replication_role = {role}")
+                await held.execute(change.format(table))
         assert await held.fetchval(f"SELECT count(*) FROM {table}") == before > 0  # noqa: S608
+
+
+async def test_every_guard_of_evidence_holds_in_every_session(database_url: str) -> None:
+    held = await asyncpg.connect(database_url)
+    try:
+        guards = await held.fetch(
+            "SELECT tgrelid::regclass::text || '.' || tgname AS name, tgenabled FROM pg_trigger"
+            " WHERE tgfoid IN (SELECT oid FROM pg_proc WHERE proname LIKE 'refuse_change%')"
+        )
+    finally:
+        await held.close()
+
+    assert len(guards) == 5
+    assert {row["name"]: row["tgenabled"] for row in guards} == dict.fromkeys((row["name"] for row in guards), b"A")
 
 
 async def test_an_erasure_may_change_the_words_of_an_event_and_nothing_else(
@@ -145,7 +163,7 @@ async def test_calls_to_providers_go_by_their_age_alone_and_none_before_thirty_d
         for n in days:
             old = id_at("pcl", now - timedelta(days=n))
             await tx.execute("UPDATE provider_calls SET id = $2 WHERE account_id = $1", f"pac_{n}", old)
-        await tx.execute("ALTER TABLE provider_calls ENABLE TRIGGER append_only")
+        await tx.execute("ALTER TABLE provider_calls ENABLE ALWAYS TRIGGER append_only")
 
     await retention.forget(installation.core)
 

@@ -37,6 +37,8 @@ _NEW_COLUMN = re.compile(
     re.I,
 )
 _NEW_CONSTRAINT = re.compile(r"ADD CONSTRAINT \w+ (CHECK|FOREIGN KEY) ?\(.*\).* NOT VALID", re.I)
+# Held for a moment as by a new trigger, and only this way: a guard may be made to fire always, and not to fire no more.
+_GUARD = re.compile(r"ENABLE ALWAYS TRIGGER \w+", re.I)
 _VALIDATION = re.compile(r"VALIDATE CONSTRAINT \w+", re.I)
 _PIECE = re.compile(
     r"""--[^\n]*|/\*.*?\*/|(?P<text>\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')|(?P<tag>\$\w*\$).*?(?P=tag)|"(?P<name>\w+)"|.""",
@@ -84,7 +86,7 @@ def faults_of(sql: str) -> list[str]:
                     # Others write while it looks through the table, unless its transaction has locked one before.
                     if locked:
                         found.append(f"looks through a table while one is locked: {statement}")
-                elif not _NEW_COLUMN.fullmatch(action) and not _NEW_CONSTRAINT.fullmatch(action):
+                elif not any(kind.fullmatch(action) for kind in (_NEW_COLUMN, _NEW_CONSTRAINT, _GUARD)):
                     found.append(f"no change of a table that is done at once: {statement}")
                 else:
                     locked = True
@@ -147,6 +149,10 @@ def test_a_migration_neither_locks_orders_for_long_nor_takes_anything_away(revis
         "ALTER TABLE orders DROP x;",
         "ALTER TABLE orders DROP COLUMN x;",
         "ALTER TABLE orders SET UNLOGGED;",
+        "ALTER TABLE order_events DISABLE TRIGGER append_only;",
+        "ALTER TABLE order_events ENABLE TRIGGER append_only;",
+        "ALTER TABLE order_events ENABLE REPLICA TRIGGER append_only;",
+        "ALTER TABLE order_events ENABLE ALWAYS TRIGGER append_only; ALTER TABLE orders VALIDATE CONSTRAINT x;",
         "ALTER TABLE merchants RENAME COLUMN name TO title;",
         "DROP TABLE channels;",
         "DROP INDEX orders_by_session;",
@@ -178,6 +184,7 @@ def test_the_lint_finds_what_would_stop_payments(sql: str) -> None:
         "ALTER TABLE orders ADD CONSTRAINT x CHECK (amount > 0 AND (fee IS NULL OR fee > 0)) NOT VALID;",
         "ALTER TABLE orders ADD CONSTRAINT x FOREIGN KEY (account_id) REFERENCES provider_accounts (id) NOT VALID;",
         "ALTER TABLE orders VALIDATE CONSTRAINT x;",
+        "ALTER TABLE order_events ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER append_only_but_erasure;",
         "CREATE OR REPLACE FUNCTION f() RETURNS trigger AS $$ BEGIN UPDATE x SET y = 1; RETURN NEW; END $$ LANGUAGE plpgsql;",
         "DROP TRIGGER t ON orders; CREATE TRIGGER t BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION f();",
     ],

@@ -31,7 +31,7 @@ CREATE TABLE provider_calls (
 );
 CREATE INDEX provider_calls_of_order ON provider_calls (order_id) WHERE order_id IS NOT NULL;
 
--- What is evidence can't be changed afterwards, not even by the database's owner without leaving a trace in its schema.
+-- What is evidence can't be changed afterwards. Whom that holds, and whom it can't, is said in 0010.
 CREATE FUNCTION refuse_change() RETURNS trigger AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';
