@@ -184,9 +184,13 @@ class Story:
         raise NotPaid(type(report).__name__ if report else "nothing")
 
     async def _confirms(self) -> Report | None:
-        before = len(self.counter.ledger())
+        before, known = len(self.counter.ledger()), self.checkout.state
         try:
             report = await built(self.connector.confirm(self.checkout, self.confirm_key))
+            if isinstance(report, Approved) and {**known, **report.state} != known:
+                # It only found out what it needs: that is kept, and then it is called for the first time.
+                self._learns(report)
+                report = await built(self.connector.confirm(self.checkout, self.confirm_key))
         except NotBuilt:
             return None
         self.confirmed = self.confirmed or len(self.counter.ledger()) > before or isinstance(report, Paid)

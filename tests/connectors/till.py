@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from paymux.connectors.contract import (
+    Approved,
     Checkout,
     Connector,
     Incoming,
@@ -113,6 +114,9 @@ class Till:
         """Have the shopper agree, and confirm the order; the checkout with its payment, and what the confirm told."""
         checkout = await self.decided("approve", amount, **changes)
         paid = await self.connector.confirm(checkout, KEY)
+        if isinstance(paid, Approved):
+            checkout = self.with_state(checkout, paid)
+            paid = await self.connector.confirm(checkout, KEY)
         assert isinstance(paid, Paid)
         return self.with_payment(checkout, paid), paid
 
@@ -130,6 +134,12 @@ class Till:
     def with_payment(checkout: Checkout, paid: Paid) -> Checkout:
         """The checkout with what was told of its payment, as the core keeps it."""
         return replace(checkout, payment_id=paid.payment_id, state={**checkout.state, **paid.state})
+
+    @staticmethod
+    def with_state(checkout: Checkout, approval: Approved) -> Checkout:
+        """The checkout with what a confirm found out that it needs, as the core keeps it before it confirms."""
+        assert approval.state
+        return replace(checkout, state={**checkout.state, **approval.state})
 
     async def holds(self, amount: str = "", **changes: Any) -> Checkout:
         """An order of which everything is authorised and nothing captured."""

@@ -505,7 +505,11 @@ class Connector(ABC):
     # -- moving money: the core has claimed an operation before it calls any of these -----------
 
     async def confirm(self, checkout: Checkout, key: str) -> Report:
-        """Turn the shopper's approval into a payment. Capability `confirm`."""
+        """Turn the shopper's approval into a payment. Capability `confirm`.
+
+        Approved, with a state that the checkout does not have yet: nothing was paid by this call, which only found out
+        what the confirm needs. That is kept, and the confirm is called again at once, as for the first time.
+        """
         raise NotImplementedError
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:

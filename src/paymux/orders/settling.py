@@ -73,6 +73,9 @@ def reported(op: Operation, report: c.Report) -> Settle:
         if op.kind is Kind.CHARGE_TOKEN and desk.order.session is None and report.session is not None:
             # The answer to our own charge names the payment that it made.
             await desk.change(session=report.session)
+        if isinstance(report, c.Approved) and op.kind is Kind.CONFIRM:
+            await _prepared(desk, op, report)
+            return
         await reports.apply_report(desk, report)
         current = await store.operation(desk.tx, op.id)
         if not current.pending:
@@ -89,6 +92,23 @@ def reported(op: Operation, report: c.Report) -> Settle:
             await _wait(desk, current, UNDERWAY)
 
     return settle
+
+
+async def _prepared(desk: Deciding, op: Operation, approval: c.Approved) -> None:
+    """A confirm found out what it needs, and moved nothing: that is kept, and then it is called for the first time."""
+    current = await store.operation(desk.tx, op.id)
+    if not current.pending or current.holder != op.holder:
+        return  # taken over: whoever did that confirms by what he has found himself
+    if desk.order.status.final:
+        await desk.failed(current, "order_final", "the order ended before it was confirmed")
+        return
+    before = desk.order.connector_state
+    await reports.apply_report(desk, approval)
+    if desk.order.connector_state == before:
+        await _wait(desk, current, "approved, and not confirmed")
+        return
+    await store.update_operation(desk.tx, current, desk.now, calls=0, holder=None)
+    await desk.timer("operation", desk.now + timedelta(seconds=5), op.id)
 
 
 def moved(op: Operation, result: c.MoveResult) -> Settle:

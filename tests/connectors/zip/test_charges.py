@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Declined, Moved, Paid, Pending, ProviderToken, Refused
+from paymux.connectors.contract import Approved, Checkout, Declined, Moved, Paid, Pending, ProviderToken, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
 from tests.connectors.scripted import Scripted
@@ -225,28 +226,102 @@ async def test_a_token_is_made_of_the_approved_checkout_and_then_charged(till: T
     assert till.rows() == [("authorize", ALL), ("capture", ALL)]
 
 
-@pytest.mark.parametrize("operation", ["confirm", "charge_token"])
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
-async def test_a_fault_while_a_token_is_made_or_charged_charges_once(till: Till, operation: str, fault: str) -> None:
+async def test_a_fault_while_a_token_is_made_means_that_nothing_was_charged(till: Till, fault: str) -> None:
     own = await till.decided(get_token=True)
-    await till.counter.order_fault(operation, fault)
-    with pytest.raises(NotSent if operation == "confirm" else CallFailed):
+    await till.counter.order_fault("confirm", fault)
+    with pytest.raises(NotSent):
         await till.connector.confirm(own, KEY)
-    paid = await till.connector.confirm(own, KEY)
-    assert isinstance(paid, Paid)
+    assert till.rows() == []
+    paid = await confirmed(till, own)
     assert paid.token is not None
     assert till.rows() == [("authorize", ALL), ("capture", ALL)]
 
 
+@pytest.mark.parametrize("completed", [True, False], ids=["completes the checkout", "leaves the checkout"])
+@pytest.mark.parametrize("again", [True, False], ids=["the token again", "no token again"])
+@pytest.mark.parametrize("later", [0, 20], ids=["at once", "when the checkout has expired"])
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_CAME])
+async def test_whatever_zip_does_with_tokens_and_checkouts_a_charge_with_a_lost_answer_is_repeated_as_it_was(
+    till: Till, fault: str, later: int, *, again: bool, completed: bool
+) -> None:
+    till.simulator.makes_tokens_again, till.simulator.completed_by_token = again, completed
+    own = await till.decided(get_token=True)
+    approval = await till.connector.confirm(own, KEY)
+    assert isinstance(approval, Approved)
+    own = till.with_state(own, approval)
+    await till.counter.order_fault("charge_token", fault)
+    with pytest.raises(CallFailed):
+        await till.connector.confirm(own, KEY)
+    till.passes(minutes=later)
+    asked = await till.connector.fetch(own)
+    assert isinstance(asked, Approved | Pending)
+    paid = await till.connector.confirm(own, KEY)
+    assert isinstance(paid, Paid)
+    assert paid.token is not None
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+    sent = [one.sent["authority"]["type"] for one in till.exchanges if one.url.endswith("/charges")]
+    assert set(sent) == {"account_token"}
+
+
+async def test_a_token_that_was_made_but_whose_answer_was_lost_leaves_the_checkout_to_be_charged(till: Till) -> None:
+    till.simulator.makes_tokens_again = False
+    own = await till.decided(get_token=True)
+    await till.counter.order_fault("confirm", "error_after")
+    with pytest.raises(NotSent):
+        await till.connector.confirm(own, KEY)
+    paid = await confirmed(till, own)
+    assert (paid.token, paid.token_failure) == (
+        None, "Zip made no account token: A token of this checkout was made already",
+    )  # fmt: skip
+    assert till.rows() == [("authorize", ALL), ("capture", ALL)]
+
+
+async def test_the_token_is_kept_sealed_for_its_own_checkout_and_api_key(till: Till) -> None:
+    own = await till.decided(get_token=True)
+    approval = await till.connector.confirm(own, KEY)
+    assert isinstance(approval, Approved)
+    own = till.with_state(own, approval)
+    made = next(one for one in till.exchanges if one.url.endswith("/tokens"))
+    assert made.answer.json()["value"] not in str(own.state)
+    with pytest.raises(NotSent, match="another API key"):
+        await till.connector.confirm(replace(own, session="au-co_another"), KEY)
+    assert till.rows() == []
+
+
+async def confirmed(till: Till, own: Checkout) -> Paid:
+    """A confirm with what it needed to know kept in between, as the core does it."""
+    approval = await till.connector.confirm(own, KEY)
+    assert isinstance(approval, Approved)
+    paid = await till.connector.confirm(till.with_state(own, approval), KEY)
+    assert isinstance(paid, Paid)
+    return paid
+
+
 async def test_where_zip_makes_no_token_the_checkout_is_charged_and_says_why(scripted: Scripted) -> None:
+    why = "Zip made no account token: The account is locked"
     scripted.says(200, CHECKOUT)
     scripted.says(402, {"error": {"code": "account_locked", "message": "The account is locked"}})
-    scripted.says(201, charge("captured", "100"))
-    paid = await scripted.connector.confirm(checkout(get_token=True), KEY)
-    assert isinstance(paid, Paid)
-    assert (paid.token, paid.token_failure) == (None, "Zip made no account token: The account is locked")
-    assert scripted.asked[-1][2]["authority"]["type"] == "checkout_id"
-    assert scripted.headers[-1]["Idempotency-Key"] == KEY
+    approval = await scripted.connector.confirm(checkout(get_token=True), KEY)
+    assert isinstance(approval, Approved)
+    own = checkout(get_token=True, state=approval.state)
+    for state in (
+        "approved",
+        "completed",
+    ):  # the answer may be lost, and Zip may make a token now: the checkout all the same
+        scripted.says(200, {**CHECKOUT, "state": state})
+        scripted.says(201, charge("captured", "100"))
+        paid = await scripted.connector.confirm(own, KEY)
+        assert isinstance(paid, Paid)
+        assert (paid.token, paid.token_failure) == (None, why)
+        assert scripted.asked[-1][2]["authority"]["type"] == "checkout_id"
+        assert scripted.headers[-1]["Idempotency-Key"] == KEY
+
+
+async def test_nothing_is_charged_where_nobody_kept_by_what_it_was_charged_before(scripted: Scripted) -> None:
+    scripted.says(200, {**CHECKOUT, "state": "completed"})
+    with pytest.raises(Unclear, match="nobody kept"):
+        await scripted.connector.confirm(checkout(get_token=True), KEY)
 
 
 @pytest.mark.parametrize("auto_capture", [True, False])

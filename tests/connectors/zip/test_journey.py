@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -68,3 +69,29 @@ async def test_a_charge_whose_answer_was_lost_is_found_and_charged_once(shop: Sh
     await order.time_passes(31)
     await order.reaches(status="SUCCESSFUL")
     assert order.ledger == sale()
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["the token again", "no token again"])
+async def test_a_charge_by_a_token_whose_answer_was_lost_is_repeated_by_the_token_and_charges_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    zip_au = shop.installation.sandbox.simulators["zip"]
+    monkeypatch.setattr(zip_au, "makes_tokens_again", again)
+    order = await shop.opens("ZIP_AU", getToken=True, faults={"charge_token": "error_after"})
+    assert await order.pays() == "PENDING"
+    assert order.ledger == sale()
+    await order.time_passes(31)
+    await order.reaches(status="SUCCESSFUL")
+    assert order.ledger == sale()
+
+
+async def test_a_confirm_that_only_found_out_what_it_needs_is_called_again_as_for_the_first_time(shop: Shop) -> None:
+    """The refusal of the charge is then the first one's: nothing was charged before, and the order is declined."""
+    order = await shop.opens("ZIP_AU", getToken=True)
+    await order.decides()
+    [(_, case)] = shop.installation.store.cases(order.reference)
+    case.amount = Decimal(50)
+    shop.installation.sandbox.simulators["zip"].save(case)
+    await order.time_passes(31)
+    await order.reaches(status="DECLINED")
+    assert order.ledger == []

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from paymux.connectors import sealing
 from paymux.connectors.signing import hmac_base64, hmac_bytes
 from paymux.platform.database import to_json
 
-_NONCE = 12
+_PURPOSE = "grab access token"
 
 
 def url_safe(content: bytes) -> str:
@@ -50,19 +45,9 @@ def challenge(code_verifier: str) -> str:
 
 def seal(secret: str, session: str, token: str) -> str:
     """An access token, sealed for one charge."""
-    nonce = os.urandom(_NONCE)
-    return url_safe(nonce + _cipher(secret).encrypt(nonce, token.encode(), session.encode()))
+    return sealing.seal(secret, _PURPOSE, session, token)
 
 
 def unseal(secret: str, session: str, sealed: str) -> str | None:
     """The access token; None where it was sealed under another client secret or for another charge."""
-    try:
-        content = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-        return _cipher(secret).decrypt(content[:_NONCE], content[_NONCE:], session.encode()).decode()
-    except (ValueError, InvalidTag):
-        return None
-
-
-def _cipher(secret: str) -> AESGCM:
-    key = HKDF(hashes.SHA256(), 32, salt=None, info=b"paymux grab access token").derive(secret.encode())
-    return AESGCM(key)
+    return sealing.unseal(secret, _PURPOSE, session, sealed)

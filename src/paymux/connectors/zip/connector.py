@@ -5,7 +5,8 @@ minutes. A charge is captured at once or, in Australia, authorised. The checkout
 as the return is unsigned and Zip does not say what a charge before the shopper's approval is answered. A charged
 checkout does not name its charge, so a charge whose answer was lost is sent again: every call that moves money
 carries our key as `Idempotency-Key`, and Zip gives the first answer again. Create is the same checkout again for the
-same reference and amount. A token is made of the approved checkout, and then the account is charged, not the checkout.
+same reference and amount. A token is made of the approved checkout, and then the account is charged, not the checkout:
+which of the two is decided once, and kept before anything is charged, for the same key must never charge by the other one.
 Only totals are told of captures and refunds; the last capture releases what is left. Zip sends no events.
 Amounts are numbers in major units. Sources: see provider.toml.
 """
@@ -18,6 +19,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from paymux.connectors import sealing
 from paymux.connectors.contract import (
     Approved,
     Ask,
@@ -53,6 +55,8 @@ _CHARGEABLE = frozenset({"approved", "completed"})
 _HELD = frozenset({"authorised", "approved"})
 # What was not captured has gone back: the last capture releases it, a cancel releases everything.
 _ENDED = frozenset({"captured", "refunded", "cancelled"})
+# What a checkout's state keeps of what to charge: the sealed account token, or why there is none.
+_TOKEN, _NO_TOKEN, _PURPOSE = "account_token", "no_token", "zip account token"
 
 
 class Zip(Connector):
@@ -90,7 +94,11 @@ class Zip(Connector):
             answer = await self._made("GET", f"/charges/{quote(checkout.payment_id, safe='')}")
             return _report(read(Charge, answer), answer)
         answer = await self._made("GET", _path(checkout))
-        return _report_of_checkout(read(answers.Checkout, answer), answer)
+        report = _report_of_checkout(read(answers.Checkout, answer), answer)
+        if _TOKEN in checkout.state and not isinstance(report, Approved):
+            # Its account may have been charged whatever became of the checkout.
+            return Pending(reason="to be charged by a token", completed=True, session=report.session, raw=report.raw)
+        return report
 
     async def check(self) -> str:
         """Ask which regions the key is for; one of Australia, for a checkout that nobody has: Zip looks at the key first."""
@@ -110,25 +118,32 @@ class Zip(Connector):
     # -- moving money -------------------------------------------------------------------------
 
     async def confirm(self, checkout: Checkout, key: str) -> Report:
-        """Charge the approved checkout. Pending, with no effect, before the shopper has agreed."""
-        try:
-            answer = await self._made("GET", _path(checkout), first=True)
-            told = read(answers.Checkout, answer)
-        except NotThere as gone:
-            return Expired(reason=gone.reason)
-        except Unclear as fault:
-            raise NotSent(f"while preparing: {fault}") from fault
-        if told.state not in _CHARGEABLE:
-            return _report_of_checkout(told, answer)
-        token, failure = await self._token(checkout, key) if checkout.get_token else (None, None)
+        """Charge the approved checkout, or its account. Pending, with no effect, before the shopper has agreed; Approved
+        when a token was wanted, and now it is known what to charge."""
+        token, told = self._kept_token(checkout), None
+        if not token:
+            # Of an account that is charged by its token the checkout tells nothing.
+            try:
+                answer = await self._made("GET", _path(checkout), first=True)
+                told = read(answers.Checkout, answer)
+            except NotThere as gone:
+                return Expired(reason=gone.reason)
+            except Unclear as fault:
+                raise NotSent(f"while preparing: {fault}") from fault
+            if told.state not in _CHARGEABLE:
+                return _report_of_checkout(told, answer)
+            if checkout.get_token and _NO_TOKEN not in checkout.state:
+                if told.state == "completed":
+                    raise Unclear("the checkout was completed before, and nobody kept by what it was charged")
+                return await self._prepared(checkout, key, answer)
         kind: requests.AuthorityType = "account_token" if token else "checkout_id"
         value = token or checkout.session
         body = requests.charge_body(checkout.total, checkout.reference, checkout.auto_capture, kind, value)
-        report = await self._charged(body, key, again=told.state == "completed")
+        report = await self._charged(body, key, again=told is not None and told.state == "completed")
         if not isinstance(report, Paid):
             return report
         kept = ProviderToken(value=token) if token else None
-        return replace(report, session=told.id, token=kept, token_failure=failure)
+        return replace(report, session=checkout.session, token=kept, token_failure=checkout.state.get(_NO_TOKEN))
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all; all that is left is the last capture, after which nothing stays authorised."""
@@ -163,16 +178,31 @@ class Zip(Connector):
             raise refusal(answer)
         return _report(read(Charge, answer), answer)
 
-    async def _token(self, checkout: Checkout, key: str) -> tuple[str | None, str | None]:
-        """A token of the approved checkout, or why Zip makes none. Raises NotSent when nobody knows: nothing was charged."""
+    async def _prepared(self, checkout: Checkout, key: str, approval: Answer) -> Approved:
+        """What to charge: the account by a token, which is kept sealed, or the checkout, as Zip makes no token of it.
+
+        Raises NotSent when nobody knows: nothing was charged.
+        """
         body: Body = {"authority": {"type": "checkout_id", "value": checkout.session}}
         try:
             made = read(answers.Token, await self._made("POST", "/tokens", body, f"{key}-token", first=True))
         except Refused as no:
-            return None, f"Zip made no account token: {no.reason}"
+            state = {_NO_TOKEN: f"Zip made no account token: {no.reason}"}
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
-        return (made.value, None) if made.active else (None, "Zip made an account token that is not active")
+        else:
+            sealed = sealing.seal(self.credentials["api_key"], _PURPOSE, checkout.session, made.value)
+            state = {_TOKEN: sealed} if made.active else {_NO_TOKEN: "Zip made an account token that is not active"}
+        return Approved(session=checkout.session, raw=raw(approval), state=state)
+
+    def _kept_token(self, checkout: Checkout) -> str | None:
+        """The token that the account is to be charged by, if that was decided. Raises NotSent where it can't be read."""
+        if _TOKEN not in checkout.state:
+            return None
+        token = sealing.unseal(self.credentials["api_key"], _PURPOSE, checkout.session, checkout.state[_TOKEN])
+        if token is None:
+            raise NotSent("the account token was sealed under another API key")
+        return token
 
     # -- HTTP ---------------------------------------------------------------------------------
 

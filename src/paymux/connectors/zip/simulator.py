@@ -29,6 +29,11 @@ Call = Callable[[web.Request, Any], Awaitable[web.Response]]
 class ZipSimulator(Simulator):
     """The shopper approves a checkout; the merchant charges it, or an account token that he made of it."""
 
+    completed_by_token = False
+    """Whether a charge by a token completes the checkout that the token was made of. No source tells."""
+    makes_tokens_again = True
+    """Whether a repeated request for a token is answered with the first one. No source names its key."""
+
     credentials: ClassVar[Mapping[str, str]] = {"api_key": "sandbox-zip-private-key"}
     refused_customers: ClassVar[Mapping[tuple[str, str | None], str]] = {
         ("billingAddress.country", "BR"): "billing_address.country",
@@ -141,8 +146,12 @@ class ZipSimulator(Simulator):
                 raise ApiError(402, "invalid_state", "The checkout was not approved for tokenisation")
             value = self.token(20)
             self.desk.store.keep_note(self.name, f"token:{value}", case.id)
+            self.desk.store.keep_note(self.name, f"token of:{case.id}", value)
             return {"id": f"tok_{self.token(8)}", "value": value, "active": True, "created_date": self._text(self.now)}
 
+        value = str((body.get("authority") or {}).get("value"))
+        if not self.makes_tokens_again and self.desk.store.note(self.name, f"token of:{value}"):
+            raise ApiError(402, "invalid_state", "A token of this checkout was made already")
         return await self._once(request, make)
 
     async def _charge(self, request: web.Request, body: Any) -> web.Response:
@@ -161,12 +170,12 @@ class ZipSimulator(Simulator):
                 raise invalid("authority.type", "is not supported")
             if case.currency != "AUD" and body.get("capture") is False:
                 raise invalid("capture", "has to be true")
-            return self._charged(case, body)
+            return self._charged(case, body, completes=kind == "checkout_id" or self.completed_by_token)
 
         return await self._once(request, make)
 
     def _by_token(self, request: web.Request, value: str, body: Any, amount: Decimal, currency: str) -> Case:
-        """The checkout that a token was made of, while it is to be charged; else a new purchase of the same customer."""
+        """The record of the checkout that a token was made of, for its own order; else of a new purchase of the customer."""
         first = self.case(self.desk.store.note(self.name, f"token:{value}") or "")
         if first is None:
             raise ApiError(403, "account_inoperative", "The account token is not valid")
@@ -187,7 +196,7 @@ class ZipSimulator(Simulator):
         if amount != case.amount or currency != case.currency:
             raise ApiError(402, "amount_invalid", _MESSAGES["amount_invalid"])
 
-    def _charged(self, case: Case, body: Any) -> dict[str, Any]:
+    def _charged(self, case: Case, body: Any, *, completes: bool) -> dict[str, Any]:
         at_once = body.get("capture") is not False
         charge = {
             "id": f"{case.id.partition('-')[0]}-ch_{self.token(11)}", "amount": case.amount, "currency": case.currency,
@@ -195,7 +204,8 @@ class ZipSimulator(Simulator):
             "refunded_amount": Decimal(0), "created_date": self._text(self.now), "receipt_number": self.token(4),
             "reference": body.get("reference"), "product": "zipPay",
         }  # fmt: skip
-        case.data["charge"], case.status, case.waiting = charge, "completed", False
+        case.data["charge"], case.waiting = charge, False
+        case.status = "completed" if completes else case.status
         case.names = (*case.names, str(charge["id"]))
         captured = [("capture", case.amount, str(charge["id"]))] if at_once else []
         self.save(case, ("authorize", case.amount, str(charge["id"])), *captured)
