@@ -32,7 +32,8 @@ def erase(
     """Erase a customer's personal data: from orders, providers' events, webhooks and kept answers; his payment tokens end.
 
     What accounting needs stays: references, amounts, dates, items, the country. An order that is not final yet is left
-    whole and named, and so is an event that still waits for its order. Ends with 1 when any are left, or nothing was found.
+    whole and named; an event that still waits for its order, and the address of a webhook that is yet to be delivered, are
+    left and counted. Ends with 1 when any are left, or nothing was found. An erased order is found again, by the same address.
     """
 
     shown = run(lambda core: _erased(core, email, order, merchant, note), as_json=json)
@@ -40,7 +41,7 @@ def erase(
         typer.echo(jsonlib.dumps(shown))
     else:
         _show(shown)
-    if shown["left"] or shown["waiting"] or not (shown["erased"] or shown["events"]):
+    if shown["left"] or shown["waiting"] or shown["deliveries"] or not (shown["erased"] or shown["events"]):
         raise typer.Exit(1)
 
 
@@ -63,5 +64,13 @@ def _show(shown: dict[str, Any]) -> None:
         typer.echo(f"{still}: erase again when it is final.", err=True)
     if shown["waiting"]:
         typer.echo(
-            f"{shown['waiting']} provider events that name him have no order yet: erase again in a day.", err=True
+            f"{shown['waiting']} provider events that name him or his order are not decided yet, or have no order yet: "
+            "erase again in a day.",
+            err=True,
+        )
+    if shown["deliveries"]:
+        typer.echo(
+            f"{shown['deliveries']} webhooks wait to be delivered to an address that names him: it goes once they are "
+            "delivered or given up. Erase again then.",
+            err=True,
         )

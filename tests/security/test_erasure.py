@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
 import pytest
 
 from paymux.accounts import service
+from paymux.platform.database import to_json
 from tests.api.test_provider_events import checkout_of, sends, signed
+from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.processes import Ran, environment_of, run
 from tests.security.reading import in_clear, named_in, opened
@@ -115,7 +118,80 @@ async def test_a_customer_is_erased_everywhere_and_the_books_stay(
     assert (await merchant.post("/orders", hers(merchant, token=token, customerPresent=True))).body[
         "code"
     ] == "token_not_valid"
-    assert (await erases(installation, WHO["email"])).code == 1, "nobody of that address is left"
+    # Once more finds the same order, by the digest of the address, and nothing in it any more.
+    again = await erases(installation, WHO["email"].title(), "--json")
+    assert (again.code, json.loads(again.out)) == (0, shown | {"events": 0, "tokens": 0})
+
+
+async def test_what_a_provider_sends_after_an_erasure_is_not_kept_and_the_order_is_found_again(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    created = (await merchant.post("/orders", hers(merchant))).body
+    reference = created["orderReference"]
+    await shopper.pays(created["redirectUrl"])
+    await installation.quiet()
+    assert (await erases(installation, WHO["email"])).code == 0
+    event, headers = signed(await checkout_of(installation, reference) | {"buyer": WORDS}, "late")
+    assert (await sends(installation, event, headers)).status == 200
+    await installation.quiet()
+    async with installation.database.connection() as held:
+        [row] = await held.fetch(
+            "SELECT * FROM provider_events WHERE order_id = $1 AND event_id LIKE '%late'", created["orderId"]
+        )
+    assert row["state"] == "decided"
+    assert named_in(await opened(installation) | await in_clear(installation), WORDS) == []
+
+    # A process of an older version that went on beside this one has kept it, and what the merchant says, he said anew.
+    whole = to_json({"method": "POST", "headers": {}, "query": {}, "body": base64.b64encode(event).decode()})
+    async with installation.database.transaction() as tx:
+        sealed = installation.keyring.seal(whole, "provider-event")
+        await tx.execute("UPDATE provider_events SET request_sealed = $2 WHERE id = $1", row["id"], sealed)
+    refund = {"refundReference": "R-1", "refundAmount": {"amount": 10}, "refundDescription": f"for {WHO['firstName']}"}
+    assert (await merchant.post(f"/orders/{reference}/refund", refund)).status == 201
+    await installation.quiet()
+    places = {place for place, _ in named_in(await opened(installation), WORDS)}
+    assert places == {"provider_events.request_sealed", "operations.description_sealed"}
+    said = await erases(installation, WHO["email"], "--json")
+    assert (said.code, json.loads(said.out)["events"]) == (0, 1)
+    assert named_in(await opened(installation) | await in_clear(installation), WORDS) == []
+    assert [row["refundReason"] for row in (await merchant.details(reference))["refunds"]] == ["[erased]"]
+
+
+async def test_an_address_that_names_her_is_kept_until_its_webhook_is_delivered_and_no_longer(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    url = f"{installation.inbox.url}/of?mail={WHO['email']}"
+    created = (await merchant.post("/orders", hers(merchant, dynamicCallbackUrl=url))).body
+    installation.inbox.status = 500
+    try:
+        await shopper.pays(created["redirectUrl"])
+        await installation.quiet()
+        for _ in range(2):
+            said = await erases(installation, "--order", created["orderReference"])
+            assert (said.code, "1 webhooks wait to be delivered to an address that names him" in said.said) == (1, True)
+            # The address itself stays whole: it is where the merchant is told that he was paid.
+            assert {place for place, _ in named_in(await in_clear(installation), WHO)} == {"deliveries: url"}
+    finally:
+        installation.inbox.status = 200
+    before = len(installation.inbox.received)
+    await installation.advance(60)
+
+    async def gone() -> bool:
+        return named_in(await in_clear(installation), WORDS) == []
+
+    await eventually(gone)
+    assert len(installation.inbox.received) > before
+    async with installation.database.connection() as held:
+        urls = await held.fetch(
+            "SELECT d.url, d.state FROM deliveries d JOIN outbox_events e ON e.id = d.event_id WHERE e.order_id = $1"
+            " AND e.event = 'ORDER_ASYNC_CALLBACK'",
+            created["orderId"],
+        )  # fmt: skip
+    assert {tuple(row) for row in urls} == {
+        (installation.inbox.url, "delivered"),
+        (url.replace(WHO["email"], "[erased]"), "delivered"),
+    }
+    assert (await erases(installation, "--order", created["orderReference"])).code == 0
 
 
 async def test_an_order_that_is_not_final_is_left_whole_and_named(
@@ -160,6 +236,27 @@ async def test_what_came_for_no_order_and_names_the_customer_is_emptied(
     said = json.loads((await erases(installation, WHO["email"], "--json")).out)
     assert said["events"] == 1
     assert named_in(await opened(installation), WORDS) == []
+
+
+async def test_an_order_that_is_erased_by_its_reference_takes_along_what_was_refused_and_names_it(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    first, second = [(await merchant.post("/orders", hers(merchant))).body for _ in range(2)]
+    for one in (first, second):
+        await shopper.pays(one["redirectUrl"])
+        seen = await checkout_of(installation, one["orderReference"])
+        event, headers = signed(seen | {"buyer": WHO["lastName"]}, "refused")
+        headers["webhook-signature"] = "v1,forged"
+        assert (await sends(installation, event, headers)).status == 401
+    await installation.quiet()
+    said = json.loads((await erases(installation, "--order", first["orderReference"], "--json")).out)
+    assert (len(said["erased"]), said["waiting"]) == (1, 0)
+    async with installation.database.connection() as held:
+        rows = await held.fetch(
+            "SELECT request_sealed FROM provider_events WHERE verdict = 'forged' ORDER BY id DESC LIMIT 2"
+        )
+    kept = [json.loads(installation.keyring.unseal(row["request_sealed"], "provider-event")) for row in rows]
+    assert ["erased" in event for event in kept] == [False, True], "the second order's is its own"
 
 
 @pytest.mark.parametrize("words", [(), (WHO["email"], "--order", "X-1"), ("--order", "X-1", "--merchant", "nobody")])

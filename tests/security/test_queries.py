@@ -27,7 +27,7 @@ BY_OPERATOR = "asked by an operator's command alone, for all merchants or for th
 BY_SECRET = "found by a secret of at least 128 random bits, which is all that its holder has"
 ALLOWED = {
     "orders/store.py": {
-        "lock_order": BY_ORDER, "order_by_id": BY_ORDER, "order_by_token": BY_SECRET,
+        "lock_order": BY_ORDER, "order_by_id": BY_ORDER, "erased": BY_ORDER, "order_by_token": BY_SECRET,
         "find_order": "within a provider account, which is one merchant's", "update_order": BY_ORDER,
         "add_event": BY_ORDER, "events": BY_ORDER, "derived_totals": BY_ORDER, "claim": BY_ORDER, "operations": BY_ORDER,
         "operation": BY_ORDER, "operation_by_reference": BY_ORDER, "update_operation": BY_ORDER, "lease": BY_ORDER,
@@ -46,7 +46,8 @@ ALLOWED = {
     "orders/erasure_store.py": {
         "orders_after": BY_OPERATOR, "orders_named": BY_OPERATOR, "orderless_events_after": BY_OPERATOR,
         "events_of": BY_OPERATOR, "write_event": BY_OPERATOR, "webhooks_of": BY_OPERATOR, "write_webhook": BY_OPERATOR,
-        "settled_deliveries_of": BY_OPERATOR, "write_delivery_url": BY_OPERATOR, "forget_answers": BY_OPERATOR,
+        "deliveries_of": BY_OPERATOR, "write_delivery_url": BY_OPERATOR, "write_url_once_settled": BY_OPERATOR,
+        "forget_answers": BY_OPERATOR,
         "end_tokens": BY_OPERATOR, "event_details": BY_OPERATOR, "write_operation_texts": BY_OPERATOR,
         "write_event_detail": BY_OPERATOR,
     },

@@ -53,8 +53,11 @@ async def add_attempt(
 async def settle(
     tx: Connection, delivery_id: str, state: str, attempts: int, next_at: datetime | None, now: datetime
 ) -> None:
+    """Note what a try brought. An address of which an erasure left something else is that from the last try on."""
     await tx.execute(
         "UPDATE deliveries SET state = $2, attempts = $3, next_at = $4,"
+        " url = CASE WHEN $2 = 'waiting' THEN url ELSE coalesce(url_once_settled, url) END,"
+        " url_once_settled = CASE WHEN $2 = 'waiting' THEN url_once_settled END,"
         " delivered_at = CASE WHEN $2 = 'delivered' THEN $5 ELSE delivered_at END WHERE id = $1",
         delivery_id, state, attempts, next_at, now,
     )  # fmt: skip

@@ -236,7 +236,7 @@ async def retry_create(core: Core, order: Order, *, patient: bool = True) -> Ord
     async def end(desk: Deciding) -> None:
         op = await store.operation(desk.tx, pending[0].id)
         if op.pending and op.calls >= CREATE_TRIES:
-            await desk.failed(op, "provider_unreachable", "the checkout could not be opened", 502)
+            await desk.failed(op, "provider_unreachable", "the checkout could not be opened", 502, ours=True)
             await desk.outcome("broken", failure_reason="the checkout could not be opened")
 
     return (await deciding(core, order.id, "shopper", end)).order

@@ -14,8 +14,11 @@ from paymux.platform.logs import without_secrets
 
 REQUEST = "order-request"
 ERASED = "[erased]"
+NOT_KEPT = "not kept: the customer was erased"
+"""Stands for whatever words come in for an order whose customer was erased."""
 LONGEST = 1_000
 """So many characters of what a provider says in one place are kept: enough for any reason, and no room for a flood."""
+_PARTS = ("customer", "billingAddress", "shippingAddress")
 _PERSONAL = ("firstName", "lastName", "email", "phoneNumber", "streetAddress", "streetAddress2", "city", "postalCode")
 _SHORTEST = 4
 """Shorter words than this, and plain numbers, are looked for as a whole only, so that nothing else is torn apart."""
@@ -37,11 +40,11 @@ class Customer:
         self._words = re.compile("|".join(parts), re.I) if parts else None
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Customer:
-        """The customer of an order's request, and what else it says in a free text (`additionalData`)."""
-        parts = [body.get(name) or {} for name in ("customer", "billingAddress", "shippingAddress")]
+    def of(cls, body: Mapping[str, Any], *more: str) -> Customer:
+        """The customer of an order's request, what else it says in a free text (`additionalData`), and `more` words."""
+        parts = [body.get(name) or {} for name in _PARTS]
         found = {str(part[name]) for part in parts for name in _PERSONAL if part.get(name)}
-        return cls(*found, *_texts(body.get("additionalData")))
+        return cls(*found, *_texts(body.get("additionalData")), *more)
 
     def named_in(self, text: str) -> bool:
         """Whether a text names him."""
@@ -56,6 +59,17 @@ class Customer:
         return [self.without(part, mark) for part in value] if isinstance(value, list) else value
 
 
+def comparable(address: str) -> str:
+    """An e-mail address in the form in which two are compared."""
+    return address.strip().casefold()
+
+
+def addresses_of(body: Mapping[str, Any]) -> set[str]:
+    """The e-mail addresses that an order's request names, as two are compared."""
+    found = {comparable(str((body.get(name) or {}).get("email") or "")) for name in _PARTS}
+    return found - {""}
+
+
 def _texts(value: Any) -> set[str]:
     """The texts of a free JSON value that are long enough to be somebody's."""
     if isinstance(value, str):
@@ -67,9 +81,11 @@ def _texts(value: Any) -> set[str]:
 
 def words_without_him(keyring: KeyRing, order: Order, text: str) -> str:
     """What a provider said, on one line and without the customer: its words reach columns, webhooks, answers and an
-    operator's screen, and are not sealed there (K3)."""
+    operator's screen, and are not sealed there (K3). Of one who was erased nobody knows the words any more: none are kept."""
     if not text:
         return text
+    if order.erased_at is not None:
+        return NOT_KEPT
     text = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST])
     try:
         body = from_json(keyring.unseal(order.request_sealed, REQUEST))["body"]

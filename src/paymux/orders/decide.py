@@ -28,6 +28,7 @@ log = structlog.get_logger()
 EXPIRY_NOTICE = timedelta(hours=24)
 EVENTS_WAIT = timedelta(hours=24)
 _PROVIDERS_WORDS = ("failure_reason", "reject_reason", "token_failure")
+_OF_THE_CUSTOMER = ("raw_sealed", "checkout_url", "checkout_form", "checkout_form_sealed")
 LATE = "the provider has not decided for too long"
 EVENT_OF = {Kind.CAPTURE: "CAPTURE_STATUS_UPDATE", Kind.VOID: "VOID_STATUS_UPDATE", Kind.REFUND: "REFUND_CALLBACK",
             Kind.CHARGEBACK: "REFUND_CALLBACK"}  # fmt: skip
@@ -80,6 +81,8 @@ class Deciding:
 
     async def change(self, **changes: Any) -> None:
         """Change the order: `order` at once, its locked row in one statement when the decision is whole."""
+        if self.order.erased_at is not None:
+            changes |= {name: None for name in _OF_THE_CUSTOMER if name in changes}
         said = {name: self.told(changes[name]) for name in _PROVIDERS_WORDS if changes.get(name)}
         self.changed |= changes | said | {"updated_at": self.now}
         self.order = self.order.with_changes(self.changed)
@@ -297,11 +300,15 @@ class Deciding:
         else:
             await self.moved_by(Kind.VOID, rest, Initiator.SYSTEM, "release-rest", None)
 
-    async def failed(self, op: Operation, code: str, reason: str, status: int = 422) -> None:
-        """An operation certainly had no effect: say so, and do what follows."""
+    async def failed(self, op: Operation, code: str, reason: str, status: int = 422, *, ours: bool = False) -> None:
+        """An operation certainly had no effect: say so, and do what follows.
+
+        `ours`: the reason is a sentence of our own, which an order may keep whose customer was erased.
+        """
         if not op.pending:
             return
-        reason = self.told(reason)
+        if not (ours and self.order.erased_at is not None):
+            reason = self.told(reason)
         op = await store.update_operation(
             self.tx, op, self.now, status="FAILED", failure_code=code, failure_reason=reason, failure_status=status,
             holder=None, needs_review=False,
@@ -333,8 +340,8 @@ class Deciding:
             await self.succeeded(op, provider_id)
 
     async def token(self, paid: c.Paid) -> None:
-        """Keep the provider's token under one of ours (K1). A payment never waits for it."""
-        if self.order.get_token and self.order.token_id is None:
+        """Keep the provider's token under one of ours (K1). A payment never waits for it; an erased customer has none."""
+        if self.order.get_token and self.order.token_id is None and self.order.erased_at is None:
             if paid.token is not None:
                 await self.change(
                     token_id=await payment_tokens.keep(self.core, self.tx, self.order, paid.token, self.now)

@@ -38,7 +38,7 @@ async def end_unpaid(core: Core, order: Order, *, by: str) -> Order:
         if desk.order.status.final or await _waits(desk, by):
             return
         for op in await desk.operations(Kind.CONFIRM, Kind.CREATE):
-            await desk.failed(op, "order_cancelled", f"the order was cancelled before its {op.kind}")
+            await desk.failed(op, "order_cancelled", f"the order was cancelled before its {op.kind}", ours=True)
         await desk.outcome("cancelled", cancelled_by=by)
         if closed is Closed.UNKNOWN:
             await desk.timer("cancel_checkout", desk.now + FIRST_POLL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ from paymux.platform.database import Connection, Record
 
 
 async def orders_after(tx: Connection, after: str, merchant_id: str, limit: int) -> list[Record]:
-    """The next orders by id, of one merchant or ('') of all: their sealed requests, to look for a customer in."""
+    """The next orders by id, of one merchant or ('') of all: their sealed requests, to look for a customer in, and as whom
+    theirs were erased."""
     rows: list[Record] = await tx.fetch(
-        "SELECT id, request_sealed FROM orders WHERE id > $1 AND ($2 = '' OR merchant_id = $2) ORDER BY id LIMIT $3",
+        "SELECT id, request_sealed, erased_as FROM orders WHERE id > $1 AND ($2 = '' OR merchant_id = $2) ORDER BY id LIMIT $3",
         after, merchant_id, limit,
     )  # fmt: skip
     return rows
@@ -28,17 +30,20 @@ async def orders_named(tx: Connection, reference: str, merchant_id: str) -> list
 
 
 async def orderless_events_after(
-    tx: Connection, after: str, merchant_id: str, given_up: datetime, limit: int
+    tx: Connection, after: str, merchant_id: str, accounts: Sequence[str] | None, given_up: datetime, limit: int
 ) -> list[Record]:  # fmt: skip
     """The next providers' events that belong to no order: forged, unreadable, or of an order that was never here.
 
-    `waits`: it is yet to be decided, or came after `given_up` and may yet find its order.
+    Of these provider accounts, or (None) of all. `waits`: it is yet to be decided, or came after `given_up` and may yet
+    find its order.
     """
     rows: list[Record] = await tx.fetch(
-        "SELECT e.id, e.method, e.request_sealed, e.state = 'stored' OR (e.state = 'unmatched' AND e.received_at > $3) AS waits"
+        "SELECT e.id, e.account_id, e.method, e.request_sealed,"
+        " e.state = 'stored' OR (e.state = 'unmatched' AND e.received_at > $3) AS waits"
         " FROM provider_events e JOIN provider_accounts a ON a.id = e.account_id"
-        " WHERE e.order_id IS NULL AND e.id > $1 AND ($2 = '' OR a.merchant_id = $2) ORDER BY e.id LIMIT $4",
-        after, merchant_id, given_up, limit,
+        " WHERE e.order_id IS NULL AND e.id > $1 AND ($2 = '' OR a.merchant_id = $2)"
+        " AND ($4::text[] IS NULL OR e.account_id = ANY($4)) ORDER BY e.id LIMIT $5",
+        after, merchant_id, given_up, accounts, limit,
     )  # fmt: skip
     return rows
 
@@ -67,18 +72,23 @@ async def write_webhook(tx: Connection, event_id: str, body_sealed: bytes) -> No
     await tx.execute("UPDATE outbox_events SET body_sealed = $2 WHERE id = $1", event_id, body_sealed)
 
 
-async def settled_deliveries_of(tx: Connection, order_id: str) -> list[Record]:
-    """Where an order's webhooks went; those that still wait need their address."""
+async def deliveries_of(tx: Connection, order_id: str) -> list[Record]:
+    """Where an order's webhooks went or go, locked. `waits`: it still needs its address."""
     rows: list[Record] = await tx.fetch(
-        "SELECT d.id, d.url FROM deliveries d JOIN outbox_events e ON e.id = d.event_id"
-        " WHERE e.order_id = $1 AND d.state <> 'waiting'",
+        "SELECT d.id, d.url, d.url_once_settled, d.state = 'waiting' AS waits FROM deliveries d"
+        " JOIN outbox_events e ON e.id = d.event_id WHERE e.order_id = $1 ORDER BY d.id FOR UPDATE OF d",
         order_id,
     )
     return rows
 
 
 async def write_delivery_url(tx: Connection, delivery_id: str, url: str) -> None:
-    await tx.execute("UPDATE deliveries SET url = $2 WHERE id = $1", delivery_id, url)
+    await tx.execute("UPDATE deliveries SET url = $2, url_once_settled = NULL WHERE id = $1", delivery_id, url)
+
+
+async def write_url_once_settled(tx: Connection, delivery_id: str, url: str) -> None:
+    """Note what is to be left of the address of a delivery that waits."""
+    await tx.execute("UPDATE deliveries SET url_once_settled = $2 WHERE id = $1", delivery_id, url)
 
 
 async def forget_answers(tx: Connection, order_id: str) -> None:

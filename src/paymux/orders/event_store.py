@@ -96,8 +96,9 @@ async def forget_orderless(tx: Connection, codes: Sequence[str], before: datetim
 async def event(tx: Connection, number: str) -> Record | None:
     """An event as it is stored."""
     return await tx.fetchrow(
-        "SELECT id, account_id, request_sealed, state, fault, received_at FROM provider_events WHERE id = $1", number
-    )
+        "SELECT id, account_id, method, request_sealed, state, order_id, fault, received_at FROM provider_events WHERE id = $1",
+        number,
+    )  # fmt: skip
 
 
 async def waiting_for(
@@ -124,12 +125,17 @@ async def given_up(tx: Connection, before: datetime) -> list[Record]:
 
 
 async def settle(
-    tx: Connection, number: str, state: str, order_id: str | None, fault: str | None, named: Sequence[str] | None = None
+    tx: Connection, number: str, state: str, order_id: str | None, fault: str | None, *,
+    named: Sequence[str] | None = None, nothing_sealed: bytes | None = None,
 ) -> None:  # fmt: skip
-    """Note what became of an event, and where it waits for its order, what it names."""
+    """Note what became of an event, and where it waits for its order, what it names.
+
+    With `nothing_sealed`, that is kept in place of what it said.
+    """
     await tx.execute(
-        "UPDATE provider_events SET state = $2, order_id = $3, fault = $4, named = $5 WHERE id = $1",
-        number, state, order_id, fault, named,
+        "UPDATE provider_events SET state = $2, order_id = $3, fault = $4, named = $5,"
+        " request_sealed = coalesce($6, request_sealed) WHERE id = $1",
+        number, state, order_id, fault, named, nothing_sealed,
     )  # fmt: skip
 
 

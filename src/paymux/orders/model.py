@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -119,6 +119,10 @@ class Order:
     polls: int
     created_at: datetime
     updated_at: datetime
+    erased_at: datetime | None
+    """When the customer was erased first; nothing of him that comes in later is kept."""
+    erased_as: Sequence[str] | None
+    """Keyed digests of the addresses by which he is found again."""
 
     @classmethod
     def of(cls, row: Record) -> Order:

@@ -21,7 +21,7 @@ from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import deciding
 from paymux.orders.errors import Unavailable
 from paymux.orders.model import Order
-from paymux.orders.refused_events import as_kept, event_digest
+from paymux.orders.refused_events import as_kept, emptied, event_digest
 from paymux.platform import jobs
 from paymux.platform.database import Connection, Record, from_json, to_json
 from paymux.platform.identifiers import new_id
@@ -153,26 +153,29 @@ async def run_event(core: Core, payload: str) -> None:
         return
     order, reading = found
     report = reading.report
-    if report is not None and proven(facts_of(order)):
-        if row["state"] == "decided":
-            return  # what it says was decided on, and it says nothing else
+    if report is None or not proven(facts_of(order)):
+        await _ask(core, order, now)
+    elif row["state"] != "decided":  # else what it says was decided on, and it says nothing else
         said = report
         decision = await deciding(core, order.id, "event", lambda desk: reports.apply_report(desk, said))
         if decision.run:
             with core.place_for(order):
                 await calls.run_all(core, decision)
-    else:
-        with core.place_for(order):
-            told = await asking.ask(core, order, "event")
-        if told is None:
-            # The provider told us something and does not answer now: the poll asks soon.
-            async with core.database.transaction() as tx:
-                await store.lock_order(tx, order.id)
-                await trail.record_calls(tx, core.calls.take(order.id))
-                if facts_of(order).capabilities.status:
-                    await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
     async with core.database.transaction() as tx:
-        await event_store.settle(tx, number, "decided", order.id, None)
+        nothing = emptied(core.keyring, row["method"]) if await store.erased(tx, order.id) else None
+        await event_store.settle(tx, number, "decided", order.id, None, nothing_sealed=nothing)
+
+
+async def _ask(core: Core, order: Order, now: datetime) -> None:
+    """There is news of an order: ask its provider, now or, where it does not answer, soon."""
+    with core.place_for(order):
+        told = await asking.ask(core, order, "event")
+    if told is None:
+        async with core.database.transaction() as tx:
+            await store.lock_order(tx, order.id)
+            await trail.record_calls(tx, core.calls.take(order.id))
+            if facts_of(order).capabilities.status:
+                await store.set_timer(tx, order.id, "poll", now + timedelta(seconds=5), now)
 
 
 async def _look(
@@ -183,6 +186,12 @@ async def _look(
     `again`: it is to be looked at once more, later and later, for UNMATCHED_LIFE.
     """
     kept = from_json(core.keyring.unseal(row["request_sealed"], "provider-event"))
+    if kept.get("erased"):
+        # An erasure came first: that there is news of this order is all that is left of it.
+        if row["order_id"] is None:
+            return None
+        async with core.database.connection() as held:
+            return await store.order_by_id(held, row["order_id"]), c.EventReading()
     event = c.Incoming(
         method=kept["method"], headers=kept["headers"], query=kept["query"], body=base64.b64decode(kept["body"]),
         path=kept.get("path", ""),
@@ -200,7 +209,7 @@ async def _look(
         order = await store.find_order(tx, account.id, session, payment_id, reference)
         if order is None:
             names = event_names.digests(core.keyring, session=session, payment_id=payment_id, reference=reference)
-            await event_store.settle(tx, row["id"], "unmatched", None, "no order yet", names)
+            await event_store.settle(tx, row["id"], "unmatched", None, "no order yet", named=names)
             age = now - row["received_at"]
             if again and age < UNMATCHED_LIFE:
                 await jobs.enqueue(tx, "provider_event", row["id"], pause_at(age))

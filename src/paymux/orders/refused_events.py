@@ -21,6 +21,7 @@ from paymux.connectors.contract import Incoming
 from paymux.orders import event_store
 from paymux.orders.core import Core
 from paymux.platform.database import Connection, from_json, to_json
+from paymux.platform.encryption import KeyRing
 from paymux.platform.identifiers import new_id
 from paymux.platform.logs import redacted
 
@@ -38,6 +39,12 @@ def as_kept(event: Incoming) -> dict[str, Any]:
     """An event as it is sealed and stored."""
     return {"method": event.method, "headers": dict(event.headers), "query": dict(event.query), "path": event.path,
             "body": base64.b64encode(event.body).decode()}  # fmt: skip
+
+
+def emptied(keyring: KeyRing, method: str) -> bytes:
+    """What an erasure leaves of an event, sealed: that one came."""
+    kept = {"method": method, "headers": {}, "query": {}, "body": "", "erased": True}
+    return keyring.seal(to_json(kept), SEALED_FOR)
 
 
 def event_digest(event: Incoming) -> str:

@@ -205,7 +205,7 @@ async def _paid(desk: Deciding, paid: c.Paid) -> None:
     if order.authorised is None and nothing_came_of_it(paid):
         await desk.outcome("cancelled", cancelled_by=order.cancelled_by or "USER")
         for op in settled:
-            await desk.failed(op, "cancelled", "the payment was voided at the provider")
+            await desk.failed(op, "cancelled", "the payment was voided at the provider", ours=True)
         return
     changes: dict[str, Any] = {
         # Until one counts, the latest is the one that is being decided: the shopper may have paid anew after a refusal.
@@ -402,6 +402,6 @@ async def expire(desk: Deciding, amount: Decimal) -> None:
         await store.drop_timers(desk.tx, desk.order.id, "expiry", "expiry_notice")
     if desk.order.open == 0 and desk.order.expired > 0:
         for op in await desk.operations(Kind.VOID):
-            await desk.failed(op, "authorisation_expired", "the authorisation expired before it was voided")
+            await desk.failed(op, "authorisation_expired", "the authorisation expired before it was voided", ours=True)
             if op.status is OperationStatus.FAILED:
                 await desk.reviewed(refused_reason(op))

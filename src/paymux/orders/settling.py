@@ -39,7 +39,7 @@ def opened(op: Operation, answer: c.Redirect | c.Declined) -> Settle:
         await _keep_way(desk, answer)
         if desk.order.status.final:
             # Nobody holds this checkout's URL, and nobody will: close it there.
-            await desk.failed(op, "order_final", "the order ended before its checkout was opened")
+            await desk.failed(op, "order_final", "the order ended before its checkout was opened", ours=True)
             await desk.timer("cancel_checkout", desk.now)
             await desk.watch()
             return
@@ -202,7 +202,9 @@ def not_sent(op: Operation, reason: str) -> Settle:
             current = await store.update_operation(desk.tx, current, desk.now, calls=0)
             await _wait(desk, current, reason)
         else:
-            await desk.failed(current, "provider_unreachable", f"the provider could not be reached: {reason}", 502)
+            await desk.failed(
+                current, "provider_unreachable", f"the provider could not be reached: {reason}", 502, ours=True
+            )
             if op.kind in (Kind.CREATE, Kind.CHARGE_TOKEN):
                 await desk.outcome("broken", failure_reason="the provider could not be reached")
 

@@ -59,6 +59,11 @@ async def order_by_id(tx: Connection, order_id: str) -> Order:
     return Order.of(row)
 
 
+async def erased(tx: Connection, order_id: str) -> bool:
+    """Whether an order's customer was erased; nobody can erase him until the transaction ends."""
+    return bool(await tx.fetchval("SELECT erased_at IS NOT NULL FROM orders WHERE id = $1 FOR KEY SHARE", order_id))
+
+
 async def order_by_reference(tx: Connection, merchant_id: str, reference: str) -> Order | None:
     row = await tx.fetchrow(
         f"SELECT {ORDER_COLUMNS} FROM orders WHERE merchant_id = $1 AND reference = $2",  # noqa: S608

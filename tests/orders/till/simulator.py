@@ -21,6 +21,8 @@ class TillSimulator(Simulator):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.refuse: set[str] = set()
+        self.says = "refused here"
+        """The reason that it gives when it refuses a movement."""
         self.lock_out: set[str] = set()
         """Verbs whose callers' credentials it does not know any more."""
         self.once_forgets: set[str] = set()
@@ -124,7 +126,7 @@ class TillSimulator(Simulator):
                 return json_answer({"id": case.data["done"][body["key"]]})
             amount = Decimal(body["amount"])
             if verb in self.refuse or amount > self._left(case, verb):
-                return json_answer({"reason": "refused here", "code": "no"}, 422)
+                return json_answer({"reason": self.says, "code": "no"}, 422)
             id = self.move(case, verb, amount, body["key"])
             return json_answer({"id": id})
 
