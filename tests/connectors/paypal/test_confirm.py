@@ -119,6 +119,18 @@ async def test_documented_refusals_of_a_confirm(scripted: Scripted, name: str, k
     assert isinstance(await scripted.connector.confirm(checkout(), KEY), kind)
 
 
+@pytest.mark.parametrize(
+    "issue", ["DECLINED_DUE_TO_RELATED_TXN", "DOMESTIC_TRANSACTION_REQUIRED", "PAYPAL_TRANSACTION_ID_EXPIRED"]
+)
+async def test_what_paypal_does_not_take_of_this_payer_is_a_decline(scripted: Scripted, issue: str) -> None:
+    """Each is among the refusals of a capture and of an authorisation in PayPal's published description."""
+    for auto_capture in (True, False):
+        scripted.says(422, {"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": issue}]})
+        report = await scripted.connector.confirm(checkout(auto_capture=auto_capture), KEY)
+        assert isinstance(report, Declined)
+        assert report.code == issue
+
+
 async def test_an_unknown_refusal_keeps_paypals_own_word(scripted: Scripted) -> None:
     scripted.says(422, {"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "AUTH_CAPTURE_NOT_ENABLED"}]})
     with pytest.raises(Refused) as no:
