@@ -1,4 +1,4 @@
-"""`paymux deliveries`: webhooks and what became of them; one that was given up, sent once more."""
+"""`paymux deliveries`: webhooks and what became of them; one that was given up, or all of them, sent once more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paymux.accounts import service
-from paymux.cli_run import Json, run, show
+from paymux.cli_run import Json, moment, run, show
 from paymux.notifications import delivery
 from paymux.orders.core import Core
 from paymux.orders.views import instant
@@ -47,24 +47,41 @@ def _row(row: Record) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@deliveries.command("replay", short_help="Send a webhook once more.")
+@deliveries.command("replay", short_help="Send a webhook once more, or all that were given up.")
 def replay(
-    delivery_id: Annotated[
-        str, typer.Argument(metavar="DELIVERY", help="Its id, as `paymux deliveries list` shows it.")
-    ],
     merchant: Annotated[str, typer.Option(help="Whose it is: client id or merchant id.")],
+    delivery_id: Annotated[
+        str,
+        typer.Argument(metavar="DELIVERY", help="Its id, as `paymux deliveries list` shows it.", show_default=False),
+    ] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="All of the merchant's that were given up, the oldest first.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option(help="Of these the ones whose event occurred from then on, e.g. 2026-01-31; none: all.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Send a webhook once more, with the same id and body, where it was sent before. A worker does it at once.
 
-    When it fails again, one that was given up is given up at once; another goes on in its schedule.
-    """
+    When it fails again, one that was given up is given up at once; another goes on in its schedule. With --all it may be
+    broken off and repeated: what has been delivered meanwhile is not sent again.
+    """  # fmt: skip
 
-    async def work(core: Core) -> None:
+    async def work(core: Core) -> int:
+        if bool(delivery_id) == every:
+            raise ValueError("Name one DELIVERY, or say --all.")
+        if since and not every:
+            raise ValueError("--since goes with --all.")
+        from_then = moment("--since", since)
         async with core.database.transaction() as tx:
             owner = await service.find_merchant(tx, merchant)
-            if not await delivery.replay(tx, owner.id, delivery_id):
+            if not every and not await delivery.replay(tx, owner.id, delivery_id):
                 raise ValueError(f"{owner.client_id} has no delivery {delivery_id}.")
+        return await delivery.replay_given_up(core.database, owner.id, from_then) if every else 1
 
-    run(work, as_json=json)
-    typer.echo(jsonlib.dumps({"delivery": delivery_id}) if json else f"{delivery_id} is sent once more.")
+    count = run(work, as_json=json)
+    if every:
+        typer.echo(jsonlib.dumps({"deliveries": count}) if json else f"{count} deliveries are sent once more.")
+    else:
+        typer.echo(jsonlib.dumps({"delivery": delivery_id}) if json else f"{delivery_id} is sent once more.")

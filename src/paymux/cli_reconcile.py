@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json as jsonlib
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from paymux.accounts import service as accounts
-from paymux.cli_run import Json, run
+from paymux.cli_run import Json, moment, run
 from paymux.orders import reconciliation
 from paymux.orders.core import Core
 from paymux.orders.daily_reconciliation import LOOKS_BACK
@@ -57,8 +56,8 @@ async def _compared(
         now = await core.clock.refresh(tx)
         if merchant:
             owner = (await accounts.find_merchant(tx, merchant)).id
-    until = _instant("--to", span[1]) or now
-    asked = reconciliation.Asked(name, _instant("--from", span[0]) or until - LOOKS_BACK, until, owner)
+    until = moment("--to", span[1]) or now
+    asked = reconciliation.Asked(name, moment("--from", span[0]) or until - LOOKS_BACK, until, owner)
     counts = {"asked": 0, "differing": 0, "repaired": 0, "unanswered": 0}
     found = []
     async for seen in reconciliation.reconcile(core, asked, repair=repair, pace=reconciliation.Pace(rate)):
@@ -69,16 +68,6 @@ async def _compared(
         if seen.differences or seen.repaired or not seen.answered:
             found.append(seen.json())
     return found, counts
-
-
-def _instant(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name} must be a date or a time in ISO 8601, such as 2026-01-31.") from None
-    return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -53,6 +54,17 @@ def told(work: Callable[[], T], *, as_json: bool = False) -> T:
         message = sentence(fault)
         typer.echo(jsonlib.dumps({"error": message}) if as_json else message, err=True)
         raise typer.Exit(1) from None
+
+
+def moment(option: str, text: str) -> datetime | None:
+    """What an option says of a time, in UTC where it names no zone; None for an empty one. Raises ValueError."""
+    if not text:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{option} must be a date or a time in ISO 8601, such as 2026-01-31.") from None
+    return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def with_core(work: Callable[[Core], Awaitable[T]]) -> T:

@@ -73,11 +73,54 @@ async def test_a_webhook_that_was_given_up_is_listed_counted_and_sent_once_more(
     assert json.loads((await types(installation, "list", "--json")).out) == []
 
 
+async def test_all_webhooks_that_were_given_up_in_an_outage_are_sent_once_more_by_one_command(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    opened = [await merchant.creates("PLANPAY_AU") for _ in range(2)]
+    for one in opened:
+        await shopper.pays(one["redirectUrl"])
+    await installation.quiet()
+    orders = [one["orderId"] for one in opened]
+    async with installation.database.transaction() as tx:
+        gone = await tx.fetch(
+            "UPDATE deliveries SET state = 'exhausted', attempts = 11, delivered_at = NULL"
+            " WHERE event_id IN (SELECT id FROM outbox_events WHERE order_id = ANY($1)) RETURNING id",
+            orders,
+        )
+    expected = sorted(row["id"] for row in gone)
+    assert len(expected) > 3
+    installation.inbox.received.clear()
+
+    replayed = await types(
+        installation, "replay", "--all", "--merchant", merchant.client_id, "--since", "2026-01-31", "--json"
+    )
+    assert (replayed.code, json.loads(replayed.out)) == (0, {"deliveries": len(expected)})
+    await installation.quiet()
+
+    assert sorted(headers["webhook-id"] for headers, _ in installation.inbox.received) == expected
+    async with installation.database.connection() as held:
+        told = await held.fetch(
+            "SELECT actor_kind, merchant_id FROM audit_entries WHERE action = 'delivery.replayed' AND subject = ANY($1)",
+            expected,
+        )
+    assert [tuple(row.values()) for row in told] == [("operator", "mer_demo")] * len(expected)
+    again = await types(installation, "replay", "--all", "--merchant", merchant.client_id)
+    assert (again.code, again.out) == (0, "0 deliveries are sent once more.\n")
+
+
 async def test_what_can_not_be_listed_or_replayed_is_said_in_a_sentence(installation: Installation) -> None:
     for words, said in (
         (("list", "--state", "lost"), "--state must be one of waiting, delivered, exhausted or all."),
         (("list", "--merchant", "nobody"), "There is no merchant nobody."),
         (("replay", "dlv_none", "--merchant", "demo-merchant"), "demo-merchant has no delivery dlv_none."),
+        (("replay", "--merchant", "demo-merchant"), "Name one DELIVERY, or say --all."),
+        (("replay", "dlv_none", "--all", "--merchant", "demo-merchant"), "Name one DELIVERY, or say --all."),
+        (("replay", "dlv_none", "--since", "2026-01-31", "--merchant", "demo-merchant"), "--since goes with --all."),
+        (
+            ("replay", "--all", "--since", "monday", "--merchant", "demo-merchant"),
+            "--since must be a date or a time in ISO 8601, such as 2026-01-31.",
+        ),
+        (("replay", "--all", "--merchant", "nobody"), "There is no merchant nobody."),
     ):
         ran = await types(installation, *words)
         assert (ran.code, ran.out, ran.said) == (1, "", f"{said}\n")

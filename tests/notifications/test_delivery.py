@@ -15,6 +15,7 @@ import structlog
 from standardwebhooks import Webhook
 
 from paymux.accounts import service as accounts
+from paymux.notifications import delivery, store
 from paymux.notifications.delivery import SCHEDULE, list_deliveries, replay
 from paymux.notifications.endpoint_limits import FAILURES, PAUSE
 from paymux.platform import lanes
@@ -363,3 +364,54 @@ def test_the_schedule_is_the_promised_one() -> None:
     hours = [timedelta(hours=h) for h in (2, 6, 12, 24, 24)]
     minutes = [timedelta(minutes=m) for m in (2, 10, 30)]
     assert list(SCHEDULE) == [timedelta(seconds=5), timedelta(seconds=30), *minutes, *hours]
+
+
+async def test_all_of_a_merchants_that_were_given_up_are_replayed_the_oldest_first_and_nobody_elses(
+    shop: Shop, endpoint: Endpoint, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        await shop.is_told(endpoint)
+    ids = [row["id"] for row in await shop.rows("SELECT id FROM deliveries ORDER BY id")]
+    async with shop.database.transaction() as tx:
+        await tx.execute("DELETE FROM pgqueuer")
+        await tx.execute("UPDATE deliveries SET state = 'exhausted', attempts = 11 WHERE id <> $1", ids[2])
+        await tx.execute("UPDATE deliveries SET state = 'delivered' WHERE id = $1", ids[2])
+        await tx.execute("UPDATE outbox_events SET occurred_at = occurred_at - interval '1 day'"
+                         " WHERE id = (SELECT event_id FROM deliveries WHERE id = $1)", ids[0])  # fmt: skip
+        noon = await tx.fetchval("SELECT min(occurred_at) + interval '12 hours' FROM outbox_events")
+    monkeypatch.setattr(delivery, "REPLAYED_AT_ONCE", 2)
+
+    assert await delivery.replay_given_up(shop.database, "mer_other") == 0
+    assert await delivery.replay_given_up(shop.database, shop.merchant_id, noon) == 4
+
+    later = [ids[1], *ids[3:]]
+    assert [row["payload"].decode() for row in await shop.rows("SELECT payload FROM pgqueuer ORDER BY id")] == later
+    told = await shop.rows("SELECT subject FROM audit_entries WHERE action = 'delivery.replayed' ORDER BY id")
+    assert [row["subject"] for row in told] == later
+    assert [row["id"] for row in await shop.rows("SELECT id FROM deliveries WHERE state = 'exhausted'")] == [ids[0]]
+    assert await delivery.replay_given_up(shop.database, shop.merchant_id) == 1, "without a time, those before it, too"
+    async with shop.delivering():
+        await eventually(settled(shop, *["delivered"] * 6))
+    assert sorted(headers["webhook-id"] for headers, _ in endpoint.received) == sorted({*ids} - {ids[2]})
+
+
+async def test_what_fails_again_while_all_are_replayed_is_not_taken_a_second_time(
+    shop: Shop, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await shop.is_told(endpoint)
+    async with shop.database.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'exhausted', attempts = 11")
+    reopen, taken = store.reopen_exhausted, []
+
+    async def and_fails(tx: Any, *about: Any) -> list[str]:
+        found = await reopen(tx, *about)
+        taken.extend(found)
+        await tx.execute("UPDATE deliveries SET state = 'exhausted' WHERE id = ANY($1)", found)
+        return found
+
+    monkeypatch.setattr(store, "reopen_exhausted", and_fails)
+    monkeypatch.setattr(delivery, "REPLAYED_AT_ONCE", 1)
+    async with asyncio.timeout(30):
+        assert await delivery.replay_given_up(shop.database, shop.merchant_id) == 3
+    assert len(taken) == len(set(taken)) == 3

@@ -32,6 +32,7 @@ SCHEDULE = tuple(
     timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400, 86_400)
 )  # W3: then exhausted
 MAX_ANSWER = 64 * 1024
+REPLAYED_AT_ONCE = 500
 STATES = ("waiting", "delivered", "exhausted")
 
 
@@ -174,6 +175,25 @@ async def replay(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     await jobs.enqueue(tx, "deliver", delivery_id)
     await trail.record(tx, "delivery.replayed", delivery_id, merchant_id=merchant_id)
     return True
+
+
+async def replay_given_up(database: Database, merchant_id: str, since: datetime | None = None) -> int:
+    """Deliver once more, the oldest first, whatever of a merchant's was given up; how many those were.
+
+    `since`: only events that occurred then or later. It is done in batches, so that no transaction is long: cut short, it
+    is called again, and goes on with what is left. What fails again while it runs is not taken a second time.
+    """
+    replayed, last = 0, ""
+    while True:
+        async with database.transaction() as tx:
+            found = await store.reopen_exhausted(tx, merchant_id, since, last, REPLAYED_AT_ONCE)
+            await jobs.enqueue_many(tx, "deliver", found)
+            for delivery_id in found:
+                await trail.record(tx, "delivery.replayed", delivery_id, merchant_id=merchant_id)
+        replayed += len(found)
+        if len(found) < REPLAYED_AT_ONCE:
+            return replayed
+        last = found[-1]
 
 
 async def list_deliveries(tx: Connection, merchant_id: str | None, state: str | None, limit: int) -> list[Record]:

@@ -100,6 +100,28 @@ async def reopen(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     )  # fmt: skip
 
 
+async def reopen_exhausted(
+    tx: Connection, merchant_id: str, since: datetime | None, after: str, limit: int
+) -> list[str]:  # fmt: skip
+    """Make a merchant's next deliveries behind `after` that were given up wait again; their ids, the oldest first.
+
+    `since`: only those of events that occurred then or later.
+    """
+    rows = await tx.fetch(
+        "SELECT d.id FROM deliveries d JOIN outbox_events e ON e.id = d.event_id WHERE d.merchant_id = $1"
+        " AND d.state = 'exhausted' AND d.id > $2 AND e.occurred_at >= coalesce($3::timestamptz, '-infinity')"
+        " ORDER BY d.id LIMIT $4 FOR UPDATE OF d",
+        merchant_id, after, since, limit,
+    )  # fmt: skip
+    found = [row["id"] for row in rows]
+    await tx.execute(
+        "UPDATE deliveries SET state = 'waiting', next_at = now() + clock_offset FROM installation"
+        " WHERE id = ANY($2) AND merchant_id = $1",
+        merchant_id, found,
+    )  # fmt: skip
+    return found
+
+
 async def events_of_order(tx: Connection, order_id: str) -> list[Record]:
     """An order's outbox events with their deliveries, in the order of their sequence."""
     rows: list[Record] = await tx.fetch(
