@@ -22,6 +22,9 @@ from paymux.platform.parent_death import die_with_parent
 from paymux.platform.postgres import OWNER, ROOTS_USER, SHELF
 from tests.installation import free_port
 
+COPIER = "paymux_copy"
+"""The role that may make copies of a server, as docs/operate.md sets it up."""
+
 
 class Shelf:
     """A folder that the servers' user may use, with the programs; deleted with all that is in it."""
@@ -90,10 +93,19 @@ class Server:
     @property
     def place(self) -> tuple[str, ...]:
         """Where PostgreSQL's own programs find it."""
-        return "-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER
+        return "-h", "127.0.0.1", "-p", str(self.port)
 
     def init(self) -> None:
         self.shelf.run("initdb", "-D", self.data, "-U", OWNER, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        # initdb lets everybody copy who is on its machine; a server elsewhere lets nobody before it is told to.
+        (self.data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+
+    async def lets_itself_be_copied(self) -> None:
+        """Do what docs/operate.md does before a backup or a standby: a role with the right to, and its line."""
+        await self.value(f"CREATE ROLE {COPIER} LOGIN REPLICATION", "postgres")
+        with (self.data / "pg_hba.conf").open("a") as file:
+            file.write(f"host replication {COPIER} 127.0.0.1/32 trust\n")
+        await self.value("SELECT pg_reload_conf()", "postgres")
 
     def start(self, **settings: str) -> None:
         """Start it, and wait until it answers."""
@@ -118,7 +130,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            self.shelf.run("pg_isready", *self.place)
+            self.shelf.run("pg_isready", *self.place, "-U", OWNER)
         except AssertionError:
             return False
         return True

@@ -12,9 +12,12 @@ import pytest
 from tests.installation import free_port
 from tests.processes import call, environment_of, run, running, until
 from tests.resilience import books
-from tests.resilience.servers import Shelf
+from tests.resilience.servers import COPIER, Shelf
 from tests.resilience.shop import Shop
 
+JUMP = "UPDATE orders SET sequence = sequence + 1000"
+"""What keeps a restored database from telling other news under numbers that were told before."""
+_TOLD = "SELECT order_id, sequence, id FROM outbox_events"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
@@ -30,6 +33,7 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
     lost.init()
     lost.start(archive_mode="on", archive_command=f"test ! -f {archive}/%f && cp %p {archive}/%f", wal_level="replica")
     await lost.value("CREATE DATABASE paymux", "postgres")
+    await lost.lets_itself_be_copied()
     port, sandbox_port = free_port(), free_port()
     common = {
         "PAYMUX_HOME": str(tmp_path / "home"), "PAYMUX_PORT": str(port), "PAYMUX_SANDBOX_PORT": str(sandbox_port),
@@ -44,7 +48,7 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
         await until(f"{shop.base}/readyz", 200, processes["serve"])
         sold = [await shop.sells() for _ in range(3)]
 
-        shelf.run("pg_basebackup", *lost.place, "-D", shelf.folder / "base", "-X", "stream", "-c", "fast")
+        shelf.run("pg_basebackup", *lost.place, "-U", COPIER, "-D", shelf.folder / "base", "-X", "stream", "-c", "fast")
         shelf.run("pg_verifybackup", shelf.folder / "base")
 
         sold += [await shop.sells() for _ in range(3)]
@@ -53,11 +57,13 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
         open_one = await shop.opens()
         moment = await lost.value("SELECT clock_timestamp()")
         await asyncio.sleep(0.1)
-        # After that moment: a payment, an order, and the mistake.
+        # After that moment: a payment, a refund, an order, and the mistake.
         await call("POST", open_one["redirectUrl"], data={"outcome": "approve"})
+        await shop.refunds(sold[1], "10")
         later = await shop.sells()
         await lost.value("UPDATE merchants SET webhook_url = NULL, redirect_url = 'https://wrong.example'")
         await lost.value("SELECT pg_switch_wal()")
+    told = {(row["order_id"], row["sequence"]): row["id"] for row in await lost.rows(_TOLD)}
     last = await lost.value("SELECT last_archived_wal FROM pg_stat_archiver")
     assert last is not None
     lost.stop()
@@ -74,6 +80,7 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
         await asyncio.sleep(0.1)
 
     assert await restored.value("SELECT count(*) FROM merchants WHERE redirect_url = 'https://wrong.example'") == 0
+    await restored.value(JUMP)
     again = environment_of(**common, PAYMUX_DATABASE_URL=restored.url)
     ran = run(again, "db", "upgrade")
     assert ran.code == 0, ran.said
@@ -83,8 +90,8 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
         found = await books.opened(restored, sandbox_port)
         assert set(found.orders) == {*sold, open_one["orderReference"]}
         assert found.not_derived == []
-        assert {name: pair for name, pair in found.off.items() if name in sold} == {}
-        # Paid at the provider after the moment, and unknown here: the provider's own ledger has it.
+        assert [name for name in found.off if name in sold] == [sold[1]]
+        # Refunded and paid at the provider after the moment, and unknown here: the provider's own ledger has it.
         assert later in found.moved
 
         with running(again, tmp_path / "again", "worker", "serve") as processes:
@@ -99,3 +106,14 @@ async def test_a_database_is_restored_to_the_moment_before_a_mistake(shelf: Shel
                 await asyncio.sleep(1)
         found = await books.opened(restored, sandbox_port)
         assert (found.off, found.not_derived) == ({}, [])
+    news = {(row["order_id"], row["sequence"]): row["id"] for row in await restored.rows(_TOLD)}
+    assert {place for place, event in news.items() if told.get(place, event) != event} == set(), "told otherwise before"
+    [refunded] = await restored.rows(f"SELECT id FROM orders WHERE reference = '{sold[1]}'")  # noqa: S608
+    assert any(order == refunded["id"] and sequence > 1000 for order, sequence in news), "the refund was not told anew"
+
+
+def test_the_page_says_what_these_servers_were_told() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+
+    for words in (f"CREATE ROLE {COPIER} LOGIN REPLICATION", f"replication {COPIER} ", JUMP):
+        assert words in page

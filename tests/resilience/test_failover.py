@@ -16,7 +16,7 @@ from paymux.platform.postgres import OWNER
 from tests.installation import free_port
 from tests.processes import environment_of, run, running, until
 from tests.resilience import books
-from tests.resilience.servers import Shelf
+from tests.resilience.servers import COPIER, Shelf
 from tests.resilience.shop import Shop
 
 BEHIND = 2.0
@@ -39,6 +39,7 @@ async def test_no_acknowledged_order_is_lost_when_the_primary_dies_and_the_shops
     primary.init()
     primary.start()
     await primary.value("CREATE DATABASE paymux", "postgres")
+    await primary.lets_itself_be_copied()
     port, sandbox_port = free_port(), free_port()
     ways = [f"127.0.0.1:{server.port}" for server in (primary, standby)]
     both = f"postgresql://{OWNER}@{','.join(ways)}/paymux?target_session_attrs=read-write"
@@ -49,7 +50,7 @@ async def test_no_acknowledged_order_is_lost_when_the_primary_dies_and_the_shops
     for words in (("db", "upgrade"), ("db", "prepare")):
         ran = run(environment, *words)
         assert ran.code == 0, ran.said
-    whole = f"host=127.0.0.1 port={primary.port} user={OWNER} application_name=standby"
+    whole = f"host=127.0.0.1 port={primary.port} user={COPIER} application_name=standby"
     shelf.run("pg_basebackup", "-d", whole, "-D", standby.data, "-R", "-X", "stream", "-c", "fast")
     standby.start()
     await primary.value("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (standby)'")
