@@ -193,6 +193,8 @@ class PartPaySimulator(Simulator):
         case = self.order(request)
         key = self.refund_key(body)
         if key in case.data["refunds"]:
+            if self.refuses_known_keys:
+                raise ApiError(400, "MRM001", "A refund with this id was made before")
             return json_answer(case.data["refunds"][key], 201)
         amount = money(body, "amount")
         if amount > Decimal(case.data["captured"]) - Decimal(case.data["refunded"]):

@@ -187,9 +187,9 @@ async def _called(core: Core, taken: _Taken) -> settling.Settle:
         to_pay = opening.order_to_pay(core, taken.order, taken.account)
         return settling.opened(op, await connector.create_checkout(to_pay, op.key))
     if op.kind is Kind.CONFIRM:
-        return settling.reported(op, await connector.confirm(opening.checkout_of(taken.order), op.key))
+        return settling.answered(op, await connector.confirm(opening.checkout_of(taken.order), op.key))
     to_pay, token = opening.token_to_charge(core, taken.order, taken.account)
-    return settling.reported(op, await connector.charge_token(to_pay, token, op.key))
+    return settling.answered(op, await connector.charge_token(to_pay, token, op.key))
 
 
 async def _send_move(taken: _Taken) -> c.MoveResult:

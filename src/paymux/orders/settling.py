@@ -66,8 +66,21 @@ async def _keep_way(desk: Deciding, answer: c.Redirect) -> None:
     await desk.change(checkout_url=page, checkout_form=None, checkout_form_sealed=sealed)
 
 
+def answered(op: Operation, report: c.Report) -> Settle:
+    """A confirm or token charge was answered. A decline of a repeat is a no like any other: see `refused`."""
+    if not isinstance(report, c.Declined):
+        return reported(op, report)
+
+    async def settle(desk: Deciding) -> None:
+        current = await store.operation(desk.tx, op.id)
+        if not current.pending or not await _left_open(desk, op, current, report.code or "declined", report.reason):
+            await reported(op, report)(desk)
+
+    return settle
+
+
 def reported(op: Operation, report: c.Report) -> Settle:
-    """A confirm or token charge was answered by a report of the payment."""
+    """What a provider says of the payment that a confirm or token charge was to make, asked or answering."""
 
     async def settle(desk: Deciding) -> None:
         if op.kind is Kind.CHARGE_TOKEN and desk.order.session is None and report.session is not None:
@@ -147,22 +160,30 @@ def refused(op: Operation, no: c.Refused) -> Settle:
         current = await store.operation(desk.tx, op.id)
         if not current.pending:
             return  # an event was faster, and knew better
-        kind, repeated = str(op.kind), current.calls > 1 and op.kind is not Kind.CREATE and not _recovered(desk, op)
-        if repeated and desk.facts.readable.shows(kind, whole=op.amount == desk.order.amount):
-            # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
-            current = await store.update_operation(
-                desk.tx, current, desk.now, failure_code=no.code or "provider_refused",
-                failure_reason=desk.told(no.reason),
-            )  # fmt: skip
-            await _wait(desk, current, no.reason)
-            return
-        if repeated and not desk.facts.idempotent.answers_again(kind, current.key_age(desk.now)):
-            # It may be the first try that makes the provider refuse, and nothing can tell.
-            await _for_a_person(desk, current)
-            return
-        await _refused(desk, current, no.code or "provider_refused", no.reason)
+        code = no.code or "provider_refused"
+        if not await _left_open(desk, op, current, code, no.reason):
+            await _refused(desk, current, code, no.reason)
 
     return settle
+
+
+async def _left_open(desk: Deciding, op: Operation, current: Operation, code: str, reason: str) -> bool:
+    """Whether a no says nothing of the operation, for it is one to a repeat: it is asked about then, or a person is."""
+    kind, repeated = str(op.kind), current.calls > 1 and op.kind is not Kind.CREATE and not _recovered(desk, op)
+    if not repeated:
+        return False
+    if desk.facts.readable.shows(kind, whole=op.amount == desk.order.amount):
+        # A repeat's no may be the first try's yes ("already captured"): it is kept, and reading settles it.
+        current = await store.update_operation(
+            desk.tx, current, desk.now, failure_code=code, failure_reason=desk.told(reason)
+        )
+        await _wait(desk, current, reason)
+        return True
+    if not desk.facts.idempotent.answers_again(kind, current.key_age(desk.now)):
+        # It may be the first try that makes the provider refuse, and nothing can tell.
+        await _for_a_person(desk, current)
+        return True
+    return False
 
 
 def _recovered(desk: Deciding, op: Operation) -> bool:

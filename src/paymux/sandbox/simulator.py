@@ -76,6 +76,9 @@ class Simulator(ABC):
     out), and how its answer names the field. Whatever else is odd it takes as it is."""
     acknowledgement: ClassVar[str] = ""
     """The JSON by which it knows that an event was taken; where it is empty, any 2xx will do."""
+    refuses_known_keys: bool = False
+    """Whether a call with the key of an earlier one is refused instead of given the first answer: what a provider may do that
+    only says that such a call moves nothing twice (`[idempotent]` without `replays`)."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk

@@ -95,3 +95,18 @@ async def test_a_confirm_that_only_found_out_what_it_needs_is_called_again_as_fo
     await order.time_passes(31)
     await order.reaches(status="DECLINED")
     assert order.ledger == []
+
+
+@pytest.mark.parametrize(("get_token", "operation"), [(True, "charge_token"), (False, "confirm")])
+async def test_a_lost_charge_whose_key_is_refused_when_it_is_repeated_is_left_to_a_person_and_declines_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, operation: str, *, get_token: bool
+) -> None:
+    monkeypatch.setattr(shop.installation.sandbox.simulators["zip"], "refuses_known_keys", True)
+    order = await shop.opens("ZIP_AU", getToken=get_token, faults={operation: "error_after"})
+    assert await order.pays() == "PENDING"
+    for seconds in (31, 61, 2 * 86_400):
+        await order.time_passes(seconds)
+        await shop.quiet()
+    assert (await order.status())["status"] == "PENDING"
+    assert (await shop.merchant.details(order.reference))["needsReview"]
+    assert order.ledger == sale()

@@ -257,6 +257,8 @@ class AffirmSimulator(Simulator):
                 given = request.headers.get("Idempotency-Key") if request.method == "POST" else None
                 kept = self.desk.store.answer(self.name, f"{request.path}:{given}") if given else None
                 if kept is not None:
+                    if self.refuses_known_keys:
+                        raise ApiError(400, "invalid_request", "This idempotency key was used before.")
                     return json_answer(kept[1], kept[0])
                 said = await make(request, body)
                 if given:

@@ -90,6 +90,8 @@ class OrderDesk(Simulator):
     def _kept(self, request: web.Request) -> web.Response | None:
         key = request.headers.get("Klarna-Idempotency-Key")
         kept = self.desk.store.answer(self.name, f"{request.path}:{key}") if key else None
+        if kept and self.refuses_known_keys:
+            raise ApiError(403, "NOT_ALLOWED", "The idempotency key was used before")
         return _answered(kept[0], kept[1]["headers"], kept[1]["body"]) if kept else None
 
     def _keep(self, request: web.Request, status: int, headers: dict[str, str], body: Any) -> web.Response:

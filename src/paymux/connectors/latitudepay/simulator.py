@@ -194,6 +194,8 @@ class LatitudePaySimulator(Simulator):
         case = self._sale(request, currency)
         key = request.headers.get("X-Idempotency-Key")
         if key and key in case.data["refunds"]:
+            if self.refuses_known_keys:
+                raise ApiError(400, "The idempotency key was used before")
             return json_answer(case.data["refunds"][key])
         if not isinstance(body.get("reason"), str):
             raise ApiError(400, "reason is required")

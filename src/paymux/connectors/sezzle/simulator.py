@@ -326,6 +326,8 @@ class SezzleSimulator(Simulator):
             key = request.headers.get("Sezzle-Request-Id")
             kept = self.desk.store.answer(self.name, f"{request.path}:{key}") if key else None
             if kept is not None:
+                if self.refuses_known_keys:
+                    raise ApiError(422, "duplicate", "This Sezzle-Request-Id was used before")
                 return json_answer(kept[1], kept[0])
             answer = await handler(request, await json_body(request))
             if key:

@@ -290,6 +290,8 @@ class ZipSimulator(Simulator):
         if kept is None:
             self.desk.store.keep_answer(self.name, key, 201, said := await make())
             return json_answer(said, 201)
+        if self.refuses_known_keys:
+            raise ApiError(402, "invalid_state", "The Idempotency-Key was used before")
         return json_answer(kept[1], kept[0])
 
     def _call(self, handler: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
