@@ -15,8 +15,8 @@ from tests.connectors.mpgs.test_checkout import checkout
 from tests.connectors.scripted import Scripted
 from tests.connectors.till import ONE
 
-APPROVED = ["APPROVED", "APPROVED_AUTO"]
-UNDECIDED = ["APPROVED_PENDING_SETTLEMENT", "PENDING", "SUBMITTED", "A_NEW_CODE", ""]
+APPROVED = ["APPROVED", "APPROVED_AUTO", "APPROVED_PENDING_SETTLEMENT"]
+UNDECIDED = ["PENDING", "SUBMITTED", "A_NEW_CODE", ""]
 REFUSED = [
     "DECLINED", "DECLINED_DO_NOT_CONTACT", "DECLINED_PAYMENT_PLAN", "INSUFFICIENT_FUNDS", "EXPIRED_CARD", "REFERRED", "BLOCKED",
     "NOT_SUPPORTED", "LOCK_FAILURE", "DUPLICATE_BATCH",
@@ -59,11 +59,8 @@ async def test_a_payment_that_is_processed_and_not_approved_is_not_paid_yet(
     scripted: Scripted, kind: str, code: str
 ) -> None:
     report = await said(scripted, row(kind, code=code))
-    if isinstance(report, Paid):
-        assert (code, report.underway) == ("APPROVED_PENDING_SETTLEMENT", True)
-    else:
-        assert isinstance(report, Pending)
-        assert report.completed
+    assert isinstance(report, Pending)
+    assert report.completed
 
 
 @pytest.mark.parametrize(("kind", "captured"), [("PAYMENT", 60), ("AUTHORIZATION", 0)])
@@ -196,12 +193,3 @@ async def test_a_shopper_whose_card_was_approved_in_part_has_not_paid_the_order(
     assert isinstance(report, Paid)
     assert (report.total, report.captured) == (Money(Decimal(60), "USD"), Decimal(60))
     assert till.rows() == [("authorize", Decimal(60)), ("capture", Decimal(60))]
-
-
-async def test_a_payment_that_waits_for_the_batch_is_paid_once_it_is_approved(till: Till) -> None:
-    opened, held = await till.opens()
-    await till.bank_says(held, "APPROVED_PENDING_SETTLEMENT")
-    await till.counter.shopper(opened.url, "approve")
-    assert (await till.paid_now(held)).underway
-    await till.bank_says(held, "APPROVED", transaction="1")
-    assert not (await till.paid_now(held)).underway

@@ -60,3 +60,12 @@ async def test_a_refund_that_the_bank_has_not_answered_stays_pending_until_it_co
     await order.later(601)
     await order.refunds_come_to(("MERCHANT", "SUCCESSFUL"))
     assert order.balance == Decimal(50)
+
+
+async def test_a_sale_and_a_refund_that_wait_for_the_banks_batch_are_done(shop: Shop) -> None:
+    order = await shop.opens("MPGS", "80", purchaseCurrency="USD")
+    await order.at_provider("bank", code="APPROVED_PENDING_SETTLEMENT")
+    assert await order.pays() == "SUCCESSFUL"
+    await order.at_provider("bank", code="APPROVED_PENDING_SETTLEMENT")
+    assert await order.refunded("30") == "SUCCESSFUL"
+    assert order.balance == Decimal(50)

@@ -12,9 +12,10 @@ from paymux.connectors.reading import read_or_empty
 from paymux.platform.http import Answer
 
 SUCCESS, FAILURE, PENDING = "SUCCESS", "FAILURE", "PENDING"
-# Codes of a SUCCESS: approved; for less than was asked for; and not settled by the bank yet.
-_APPROVED = frozenset({"APPROVED", "APPROVED_AUTO"})
-_IN_PART, _SETTLING = "PARTIALLY_APPROVED", "APPROVED_PENDING_SETTLEMENT"
+# Codes of a SUCCESS: approved, by one of them before the bank's batch is settled, which no later code has to confirm; and
+# approved for less than was asked for.
+_APPROVED = frozenset({"APPROVED", "APPROVED_AUTO", "APPROVED_PENDING_SETTLEMENT"})
+_IN_PART = "PARTIALLY_APPROVED"
 # Codes of a FAILURE with which certainly nothing moved, beside those that begin with DECLINED. With TIMED_OUT, UNKNOWN,
 # ACQUIRER_SYSTEM_ERROR, SYSTEM_ERROR and UNSPECIFIED_FAILURE the bank may have done it, and so with a code that is new.
 _REFUSED = frozenset({
@@ -70,11 +71,6 @@ class Transaction(_Said):
     def partial(self) -> bool:
         """Approved for less than was asked for."""
         return self.result == SUCCESS and self.code == _IN_PART
-
-    @property
-    def settling(self) -> bool:
-        """Approved, and not settled yet."""
-        return self.result == SUCCESS and self.code == _SETTLING
 
     @property
     def status(self) -> MoveStatus:

@@ -208,11 +208,11 @@ def _report(order: Order, body: Mapping[str, Any] | None, asked: Decimal) -> Rep
     said: dict[str, Any] = {"session": order.id, "reference": order.reference, "raw": body}
     tries = [one for one in order.transaction if one.transaction.type in _PAYMENTS]
     holding = [one for one in tries if one.status is MoveStatus.DONE] + [one for one in tries if one.partial]
-    paid = next(iter((*holding, *(one for one in tries if one.settling))), None)
-    if paid is None:
+    if not holding:
         waits = any(one.status is MoveStatus.UNDERWAY and one.result != FAILURE for one in tries)
         last = f", the last one {tries[-1].why[:64]}" if tries else ""
         return Pending(reason=f"{len(tries)} tries to pay{last}", completed=waits, **said)
+    paid = holding[0]
     amount = order.total_authorized_amount if paid.partial else paid.transaction.amount
     if amount is None or not paid.transaction.currency:
         raise Unclear("a payment without amount or currency")
@@ -223,7 +223,7 @@ def _report(order: Order, body: Mapping[str, Any] | None, asked: Decimal) -> Rep
     moves = [move for one in order.transaction if (move := _move(one, amount)) is not None]
     return Paid(
         payment_id=paid.transaction.id, total=Money(amount, paid.transaction.currency),
-        captured=_captured(order, paid, amount, moves), moves=tuple(moves), underway=paid.settling,
+        captured=_captured(order, paid, amount, moves), moves=tuple(moves),
         review=f"the gateway holds {len(holding)} payments of this order, and one counts" if len(holding) > 1 else "",
         **said,
     )  # fmt: skip

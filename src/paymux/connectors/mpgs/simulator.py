@@ -26,11 +26,10 @@ _RESULTS = {
     "APPROVED": "SUCCESS", "APPROVED_AUTO": "SUCCESS", "APPROVED_PENDING_SETTLEMENT": "SUCCESS", "PARTIALLY_APPROVED": "SUCCESS",
     "SUBMITTED": "PENDING", "PENDING": "PENDING", "UNKNOWN": "UNKNOWN",
 }  # fmt: skip
-_APPROVED = ("APPROVED", "APPROVED_AUTO")
+_APPROVED = ("APPROVED", "APPROVED_AUTO", "APPROVED_PENDING_SETTLEMENT")
 # Whatever the bank did, the gateway is told of it later or never.
 _UNDECIDED = (
-    "APPROVED_PENDING_SETTLEMENT", "SUBMITTED", "PENDING", "UNKNOWN", "TIMED_OUT", "ACQUIRER_SYSTEM_ERROR", "SYSTEM_ERROR",
-    "UNSPECIFIED_FAILURE",
+    "SUBMITTED", "PENDING", "UNKNOWN", "TIMED_OUT", "ACQUIRER_SYSTEM_ERROR", "SYSTEM_ERROR", "UNSPECIFIED_FAILURE",
 )  # fmt: skip
 _LEDGER = {"CAPTURE": "capture", "VOID": "void", "REFUND": "refund"}
 _TYPES = {"CAPTURE": "CAPTURE", "VOID": "VOID_AUTHORIZATION", "REFUND": "REFUND"}
@@ -247,7 +246,7 @@ class MpgsSimulator(Simulator):
 
     def _sum(self, case: Case, *kinds: str) -> Decimal:
         """What the transactions of these kinds have moved that the gateway counts."""
-        counted = (*_APPROVED, "PARTIALLY_APPROVED", "APPROVED_PENDING_SETTLEMENT")
+        counted = (*_APPROVED, "PARTIALLY_APPROVED")
         done = [
             row
             for row in case.data["rows"]
