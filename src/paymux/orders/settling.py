@@ -113,15 +113,18 @@ async def _prepared(desk: Deciding, op: Operation, approval: c.Approved) -> None
     if not current.pending or current.holder != op.holder:
         return  # taken over: whoever did that confirms by what he has found himself
     if desk.order.status.final:
-        await desk.failed(current, "order_final", "the order ended before it was confirmed")
+        await desk.failed(current, "order_final", "the order ended before it was confirmed", ours=True)
         return
     before = desk.order.connector_state
-    await reports.apply_report(desk, approval)
+    await reports.keep_state(desk, approval)
     if desk.order.connector_state == before:
         await _wait(desk, current, "approved, and not confirmed")
         return
-    await store.update_operation(desk.tx, current, desk.now, calls=0, holder=None)
+    # What was sent before, by a version that kept nothing, may have charged all the same: then it stays a repeat.
+    calls = 0 if current.calls == 1 else current.calls
+    await store.update_operation(desk.tx, current, desk.now, calls=calls, holder=None)
     await desk.timer("operation", desk.now + timedelta(seconds=5), op.id)
+    desk.run.append(op.id)
 
 
 def moved(op: Operation, result: c.MoveResult) -> Settle:

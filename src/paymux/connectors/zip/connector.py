@@ -187,7 +187,8 @@ class Zip(Connector):
         try:
             made = read(answers.Token, await self._made("POST", "/tokens", body, f"{key}-token", first=True))
         except Refused as no:
-            state = {_NO_TOKEN: f"Zip made no account token: {no.reason}"}
+            # By its code alone: Zip's words may quote what the order says of its customer.
+            state = {_NO_TOKEN: f"Zip made no account token: {no.code or 'refused'}"}
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
         else:
