@@ -12,6 +12,7 @@ import pytest
 
 from paymux.connectors.contract import (
     Ask,
+    Broken,
     Checkout,
     Connector,
     EventReading,
@@ -172,8 +173,8 @@ async def test_a_live_account_takes_no_money_of_tests(till: Till, scripted: Scri
     scripted.authorization = ""
     scripted.says(200, sample("order")["answer"])
     said = await live.fetch(checkout())
-    assert isinstance(said, Pending)
-    assert (said.completed, said.session) == (True, "ord_1")
+    assert isinstance(said, Broken)
+    assert (said.code, said.session) == ("test_payment", "ord_1")
 
 
 async def test_a_live_account_of_a_real_profile_sells(till: Till, scripted: Scripted) -> None:

@@ -184,9 +184,9 @@ async def test_in_live_mode_a_payment_of_a_test_profile_is_none(till: Till, scri
     live, checkout = scripted.altered(live=True), (await till.opens())[1]
     scripted.says(200, transaction(status=status))
     said = await live.fetch(checkout)
-    assert isinstance(said, Pending)
+    assert isinstance(said, Broken)
     assert "test profile" in said.reason
-    assert (said.completed, said.session, said.reference) == (True, "TST1", "R-1001")
+    assert (said.code, said.session, said.reference) == ("test_payment", "TST1", "R-1001")
     scripted.says(200, transaction(status=status, tran_ref="PTS1"))
     scripted.says(200, [])
     assert isinstance(await live.fetch(checkout), Paid)
@@ -195,7 +195,7 @@ async def test_in_live_mode_a_payment_of_a_test_profile_is_none(till: Till, scri
 async def test_in_live_mode_a_payment_request_is_not_completed_by_a_test(till: Till, scripted: Scripted) -> None:
     live, checkout = scripted.altered(live=True), (await till.opens())[1]
     request = transaction(tran_ref=checkout.session, tran_type="Payment Request", status="P")
-    for completing, kind in (("TST2", Pending), ("PTS2", Paid)):
+    for completing, kind in (("TST2", Broken), ("PTS2", Paid)):
         scripted.says(200, request)
         scripted.says(200, [request, transaction(tran_ref=completing, previous_tran_ref=checkout.session)])
         scripted.says(200, [])
@@ -280,7 +280,7 @@ async def test_the_documented_callback_is_verified_and_names_its_payment_request
 async def test_in_live_mode_a_callback_of_a_test_profile_pays_nothing(scripted: Scripted) -> None:
     live, body = scripted.altered(live=True), sample("callback")["body"]
     said = live.read_event(told(body)).report
-    assert isinstance(said, Pending)
+    assert isinstance(said, Broken)
     assert "test profile" in said.reason
     assert isinstance(live.read_event(told(body.replace("TST", "PTS"))).report, Paid)
 

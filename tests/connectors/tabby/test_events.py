@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paymux.connectors.contract import Declined, Expired, Forged, Incoming, Paid, Pending, Refused, Report
+from paymux.connectors.contract import Broken, Declined, Expired, Forged, Incoming, Paid, Pending, Refused, Report
 from paymux.money import Money
 from paymux.platform.http import Unclear
 from tests.connectors.scripted import Scripted
@@ -59,7 +59,7 @@ async def test_the_documented_webhooks_are_proved_by_their_header_and_tell_every
 async def test_in_live_mode_a_webhook_of_a_test_payment_pays_nothing(scripted: Scripted, name: str) -> None:
     live, body = scripted.altered(live=True, secret_key="sk_live"), sample(name)["body"]
     said = live.read_event(incoming(body)).report
-    assert isinstance(said, Pending)
+    assert isinstance(said, Broken)
     assert "test mode" in said.reason
     assert isinstance(live.read_event(incoming({**body, "is_test": False})).report, Paid)
 

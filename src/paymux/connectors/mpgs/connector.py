@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from paymux.connectors.contract import (
     Ask,
+    Broken,
     Checkout,
     Connector,
     Declined,
@@ -106,8 +107,8 @@ class Mpgs(Connector):
             raise
         report = _report(read(Order, answer), raw(answer), checkout.total.amount)
         if isinstance(report, Paid) and (fault := self._for_tests):
-            return Pending(
-                reason=f"the payment was made in a test: {fault}", completed=True, session=report.session,
+            return Broken(
+                reason=f"the payment was made in a test: {fault}", code="test_payment", session=report.session,
                 reference=report.reference, raw=report.raw,
             )  # fmt: skip
         return report

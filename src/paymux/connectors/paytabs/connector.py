@@ -19,6 +19,7 @@ from typing import Any
 
 from paymux.connectors.contract import (
     Ask,
+    Broken,
     Checkout,
     Connector,
     Declined,
@@ -140,8 +141,8 @@ class PayTabs(Connector):
         """What a payment's own transaction says; in live mode one of a test profile pays nothing."""
         report = payment(said, content)
         if isinstance(report, Paid) and self._is_test(said.tran_ref):
-            return Pending(
-                reason="the payment was made in a test profile: look at profile_id", completed=True,
+            return Broken(
+                reason="the payment was made in a test profile: look at profile_id", code="test_payment",
                 session=report.session, reference=report.reference, raw=report.raw,
             )  # fmt: skip
         return report

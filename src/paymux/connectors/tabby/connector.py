@@ -20,6 +20,7 @@ from urllib.parse import quote
 from paymux.connectors.amounts import text
 from paymux.connectors.contract import (
     Ask,
+    Broken,
     Checkout,
     Connector,
     Declined,
@@ -125,8 +126,8 @@ class Tabby(Connector):
             return Pending(reason=f"unknown payment status {payment.status[:64]}", **said)
         report = meaning(payment, said)
         if isinstance(report, Paid) and payment.is_test and self.account.live:
-            return Pending(
-                reason="the payment was made in Tabby's test mode: look at secret_key", completed=True, **said
+            return Broken(
+                reason="the payment was made in Tabby's test mode: look at secret_key", code="test_payment", **said
             )
         return report
 
