@@ -33,6 +33,8 @@ async def installation(
         # paid by our confirm; a confirm can be read
         till.kind(parent, "confirmtill", able=f"status cancel confirm {MOVES}", idempotent=every,
                   readable=f"confirm {moves}", lists="keys", tells="header", decides_within=7200),
+        # the same, but only a repeat can tell of a confirm
+        till.kind(parent, "repeattill", able=f"status cancel confirm {MOVES}", idempotent=every, readable=moves),
         # only authorises: we capture at once
         till.kind(parent, "aftertill", able=f"status cancel capture_after_authorisation {MOVES}", idempotent=every,
                   readable=moves, lists="moves", authorisation=604_800),

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from paymux.connectors import contract as c
+from paymux.connectors.registry import provider_of
 from paymux.orders import calls, store
 from paymux.orders.core import Core
 from paymux.orders.model import Initiator, Kind
@@ -69,6 +71,30 @@ async def test_a_lost_confirm_is_repaired_by_the_path_of_a_live_answer(
     [event] = await eventually(told)
     assert (event["data"]["status"], event["data"]["captureStatus"]) == ("SUCCESSFUL", "CAPTURED")
     assert installation.balance(reference) == 100
+
+
+@pytest.mark.parametrize("end", [c.Declined, c.Cancelled, c.Expired, c.Broken])
+async def test_an_end_that_a_repeated_confirm_is_answered_with_says_nothing_of_the_first_and_is_left_to_a_person(
+    end: type[Any], installation: Installation, merchant: Merchant, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout may be gone because the first call was done; here nobody can ask for it."""
+
+    async def ended(_: Any, checkout: c.Checkout, key: str) -> c.Report:
+        report: c.Report = end(session=checkout.session, reason="the checkout is gone")
+        return report
+
+    opened = await merchant.creates("REPEATTILL")
+    reference = opened["orderReference"]
+    await installation.fault("repeattill", "confirm", "error_before", reference)
+    assert (await shopper.pays(opened["redirectUrl"]))["status"] == "PENDING"
+    with monkeypatch.context() as later:
+        later.setattr(provider_of("REPEATTILL")[0].connector, "confirm", ended)
+        for seconds in (31, 61, 601):
+            await installation.advance(seconds)
+            await installation.quiet()
+    assert (await merchant.status(reference))["status"] == "PENDING"
+    why = "nobody knows whether the confirm confirm happened: ask the provider"
+    assert (await merchant.details(reference))["needsReview"] == why
 
 
 @pytest.mark.parametrize("code", ["SALESTILL", "ONCETILL"])

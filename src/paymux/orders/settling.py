@@ -67,13 +67,14 @@ async def _keep_way(desk: Deciding, answer: c.Redirect) -> None:
 
 
 def answered(op: Operation, report: c.Report) -> Settle:
-    """A confirm or token charge was answered. A decline of a repeat is a no like any other: see `refused`."""
-    if not isinstance(report, c.Declined):
+    """A confirm or token charge was answered. To a repeat a decline or an end is a no like any other: see `refused`."""
+    if not isinstance(report, c.Declined | c.Cancelled | c.Expired | c.Broken):
         return reported(op, report)
+    code = (report.code or "declined") if isinstance(report, c.Declined) else "not_paid"
 
     async def settle(desk: Deciding) -> None:
         current = await store.operation(desk.tx, op.id)
-        if not current.pending or not await _left_open(desk, op, current, report.code or "declined", report.reason):
+        if not current.pending or not await _left_open(desk, op, current, code, report.reason):
             await reported(op, report)(desk)
 
     return settle

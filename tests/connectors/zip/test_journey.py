@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from paymux.connectors.zip.rules import ApiError
+from paymux.sandbox.simulator import Case
 from tests.connectors.journey import Shop, sale
 
 
@@ -105,6 +107,24 @@ async def test_a_lost_charge_whose_key_is_refused_when_it_is_repeated_is_left_to
     order = await shop.opens("ZIP_AU", getToken=get_token, faults={operation: "error_after"})
     assert await order.pays() == "PENDING"
     for seconds in (31, 61, 2 * 86_400):
+        await order.time_passes(seconds)
+        await shop.quiet()
+    assert (await order.status())["status"] == "PENDING"
+    assert (await shop.merchant.details(order.reference))["needsReview"]
+    assert order.ledger == sale()
+
+
+async def test_a_checkout_that_zip_does_not_know_any_more_before_a_lost_charge_is_repeated_ends_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await shop.opens("ZIP_AU", faults={"confirm": "error_after"})
+    assert await order.pays() == "PENDING"
+
+    def forgotten(_: str) -> Case:
+        raise ApiError(404, "not_found", "The checkout was not found")
+
+    monkeypatch.setattr(shop.installation.sandbox.simulators["zip"], "_of", forgotten)
+    for seconds in (31, 61, 601):
         await order.time_passes(seconds)
         await shop.quiet()
     assert (await order.status())["status"] == "PENDING"
