@@ -60,6 +60,9 @@ async def installation(
         # authorisations that last half a day
         till.kind(parent, "shorttill", able=f"status deferred_capture {PARTS} {MOVES}", idempotent=every, readable=moves,
                   authorisation=43_200),
+        # the same, and it voids by itself what they leave open, in the same word
+        till.kind(parent, "voidingtill", able=f"status deferred_capture {PARTS} {MOVES}", idempotent=every, readable=moves,
+                  authorisation=43_200, voids_what_expires=True),
     ]  # fmt: skip
     before = registry._extra
     for folder in kinds:

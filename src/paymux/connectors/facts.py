@@ -340,6 +340,10 @@ class ProviderFacts(_Facts):
     refunds_when_closed: bool = Field(
         False, description="Nothing is refunded while a part of the authorisation is neither captured nor voided."
     )
+    voids_what_expires: bool = Field(
+        False,
+        description="What is open at the authorisation's deadline is reported as voided: no word tells it from a void.",
+    )
     set_up: tuple[str, ...] = Field((), description="What has to be done at the provider first, step by step.")
     unverified: tuple[str, ...] = Field((), description="What no source says and is assumed.")
     sources: tuple[Source, ...] = ()

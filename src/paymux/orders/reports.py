@@ -12,6 +12,7 @@ import structlog
 from paymux.connectors import contract as c
 from paymux.money import is_currency
 from paymux.orders import store
+from paymux.orders.core import facts_of
 from paymux.orders.deadlines import FIRST_POLL
 from paymux.orders.decide import Deciding, refused_reason
 from paymux.orders.model import ZERO, Initiator, Kind, Operation, OperationStatus, Order, Status
@@ -287,9 +288,9 @@ async def _absorb(desk: Deciding, paid: c.Paid) -> None:
 
 
 def voided_in_time(order: Order, paid: c.Paid) -> Decimal | None:
-    """What the provider says was voided, but for what we count as expired and it does not: some call both a void."""
-    if paid.voided is None:
-        return None
+    """What the provider says was voided, but for what we count as expired and it calls a void, too, where it does."""
+    if paid.voided is None or not facts_of(order).voids_what_expires:
+        return paid.voided
     return max(paid.voided - max(order.expired - paid.expired, ZERO), ZERO)
 
 
@@ -387,7 +388,7 @@ async def _absorb_total(desk: Deciding, kind: Kind, total: Decimal) -> None:
 
 def _ran_out(desk: Deciding) -> bool:
     until = desk.order.authorised_until
-    return until is not None and until <= desk.now
+    return desk.facts.voids_what_expires and until is not None and until <= desk.now
 
 
 async def _expire(desk: Deciding, expired: Decimal) -> None:
