@@ -149,20 +149,38 @@ async def test_more_than_was_authorised_is_refused(till: Till, scripted: Scripte
 
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
-@pytest.mark.parametrize("sample", ["error_in_progress", "error_over_capture"])
-async def test_a_conflict_is_unclear_in_whatever_words_for_a_first_request_may_still_run_or_be_what_it_conflicts_with(
-    scripted: Scripted, till: Till, sample: str, verb: str
+async def test_a_conflict_about_the_key_is_unclear_for_its_first_request_may_still_run(
+    scripted: Scripted, till: Till, verb: str
 ) -> None:
-    scripted.replays(sample)
+    scripted.replays("error_in_progress")
     move = till.counter.move(till.money("61.00"), ONE, "61.00")
     with pytest.raises(Unclear, match="answer 409"):
         await getattr(scripted.connector, verb)(till.checkout(payment_id="A1B2-C3D4"), move)
 
 
-async def test_a_confirm_that_is_in_conflict_is_unclear(scripted: Scripted, till: Till) -> None:
+async def test_a_confirm_whose_first_request_may_still_run_is_unclear(scripted: Scripted, till: Till) -> None:
     scripted.says(200, {"checkout_status": "confirmed"})
-    scripted.says(409, {"code": "conflict", "message": "Checkout has already been authorized."})
+    scripted.replays("error_in_progress")
     with pytest.raises(Unclear, match="answer 409"):
+        await scripted.connector.confirm(till.checkout(), KEY)
+
+
+@pytest.mark.parametrize("verb", ["capture", "void", "refund"])
+@pytest.mark.parametrize("words", ["", "The transaction has been voided."])
+async def test_any_other_conflict_is_a_no_in_affirms_own_words(
+    scripted: Scripted, till: Till, words: str, verb: str
+) -> None:
+    documented = scripted.replays("error_over_capture", **({"message": words} if words else {}))
+    move = till.counter.move(till.money("61.00"), ONE, "61.00")
+    with pytest.raises(Refused) as no:
+        await getattr(scripted.connector, verb)(till.checkout(payment_id="A1B2-C3D4"), move)
+    assert (no.value.reason, no.value.code) == (words or documented["answer"]["message"], "conflict")
+
+
+async def test_a_confirm_that_is_in_conflict_is_a_no(scripted: Scripted, till: Till) -> None:
+    scripted.says(200, {"checkout_status": "confirmed"})
+    scripted.says(409, {"code": "conflict", "message": "The checkout can't be authorized."})
+    with pytest.raises(Refused, match="can't be authorized"):
         await scripted.connector.confirm(till.checkout(), KEY)
 
 

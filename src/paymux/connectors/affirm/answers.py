@@ -100,18 +100,14 @@ class _Fault(_Said):
     type: str = ""
 
 
-# A conflict of which the documentation says that nothing was done.
-_NO = frozenset({"capture_greater_instrument", "capture_unequal_instrument"})
-
-
 def refusal(answer: Answer) -> Refused:
     """What a 4xx says, with Affirm's own code.
 
-    Raises Unclear for a 409 other than an amount that can't be captured: a first request of the same key may still run, or
-    have done what this one is in conflict with, whatever words it is told in.
+    Raises Unclear for a 409 about the idempotency key, whose first request may still run. Any other conflict is a no, such as
+    one about an amount that can't be captured; whether the no to a repeat counts is the core's to decide.
     """
     said = read_or_empty(_Fault, answer)
-    if answer.status == 409 and said.code not in _NO:
+    if answer.status == 409 and "idempotency" in f"{said.message} {said.code} {said.type}".casefold():
         raise Unclear(f"answer 409: {said.message[:200]}")
     kind = NotThere if answer.status == 404 else Refused
     return kind(said.message or f"Affirm refused with {answer.status}", said.code or said.type or str(answer.status))
