@@ -315,6 +315,9 @@ class GoCardlessSimulator(Simulator):
             return None
         kind, key = _kind_of(request), request.headers.get("Idempotency-Key")
         if key and (kept := self.desk.store.answer(self.name, f"{kind}:{key}")):
+            if self.refuses_known_keys:
+                # As if the request were validated first, against what the one before it has left.
+                raise invalid("links.mandate", "can not be charged again")
             fault = {
                 "reason": "idempotent_creation_conflict", "links": {"conflicting_resource_id": kept[1]},
                 "message": "A resource has already been created with this idempotency key",
