@@ -159,6 +159,7 @@ async def test_a_token_payment_whose_answer_never_came_is_settled_by_the_provide
         return installation.inbox.events(first["orderReference"], "ORDER_ASYNC_CALLBACK")
 
     token = (await eventually(told))[-1]["data"]["token"]
+    before = installation.ledger(first["orderReference"])
     body = merchant.order("KLARNA_AU", token=token, customerPresent=True)
     reference = body["orderReference"]
     await installation.fault("klarna", "charge_token", "error_after", reference, times=1000)
@@ -176,6 +177,15 @@ async def test_a_token_payment_whose_answer_never_came_is_settled_by_the_provide
         await review.resolve(*found, payment="mistyped")
     [authorised] = installation.store.ledger(reference)
     payment = authorised["providerReference"]
+    others = (await merchant.status(first["orderReference"]))["bnplOrderId"]
+    with pytest.raises(ValueError, match=f"{others} is the payment of order {first['orderReference']}"):
+        await review.resolve(*found, payment=others)
+    async with installation.database.transaction() as tx:
+        # As if the order that it pays for were another installation's at the same account.
+        await tx.execute("UPDATE orders SET payment_id = NULL, session = NULL WHERE payment_id = $1", others)
+    with pytest.raises(ValueError, match="another reference"):
+        await review.resolve(*found, payment=others)
+    assert installation.ledger(first["orderReference"]) == before
     row = await review.resolve(*found, payment=payment)
     assert (row["status"], row["providerOrder"]) == ("SUCCESSFUL", payment)
     await installation.quiet()

@@ -9,7 +9,7 @@ from typing import Any
 from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.money import plain
-from paymux.orders import calls, opening, reports, store
+from paymux.orders import calls, opening, reports, settling, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.model import Kind, Operation, Order
@@ -65,8 +65,7 @@ async def resolve(
     if outcome not in ("succeeded", "failed"):
         raise ValueError("--as must be succeeded or failed")
     order = await _to_review(core, reference, merchant)
-    if payment:
-        await _look_up(core, order, payment)
+    found = await _looked_up(core, order, payment) if payment and outcome == "succeeded" else None
 
     async def settle(desk: Deciding) -> None:
         desk.action, desk.said = "review.resolved", {"as": outcome, "note": note[:500]}
@@ -76,29 +75,46 @@ async def resolve(
             if await store.leased(desk.tx, unknown):
                 # What is found out, or even repeated, at this moment would be lost on an operation that is settled.
                 raise ValueError(f"The {unknown.kind} is being asked about right now: try again in a few seconds.")
-            await _settle_operation(desk, unknown, outcome, note, payment)
+            await _settle_operation(desk, unknown, outcome, note, found)
             return
         await desk.change(needs_review=None)
         if not desk.order.status.final and desk.order.authorised is None:
-            await _settle_payment(desk, outcome, note, payment)
+            await _settle_payment(desk, outcome, note, found)
 
     decision = await calls.run_all(core, await deciding(core, order.id, "person", settle))
     async with core.database.transaction() as tx:
         return await _row(tx, await store.order_by_id(tx, decision.order.id))
 
 
-async def _look_up(core: Core, order: Order, payment: str) -> None:
-    """Raises ValueError where the provider, asked, does not know a payment of this id. Nothing is decided."""
-    if not facts_of(order).capabilities.status:
-        return
+async def _looked_up(core: Core, order: Order, payment: str) -> c.Paid:
+    """What the provider says of the payment that a person names, where it can be asked. Nothing is decided.
+
+    Raises ValueError where it is another order's, is not known, or does not pay for this order (T1).
+    """
     async with core.database.connection() as held:
+        owner = await store.find_order(held, order.account_id, payment, payment, None)
         connector = await core.connector(held, order)
+    if owner is not None and owner.id != order.id:
+        raise ValueError(f"{payment} is the payment of order {owner.reference}.")
+    if not facts_of(order).capabilities.status:
+        return c.Paid(payment_id=payment, total=order.total, captured=None)
     try:
-        await connector.fetch(opening.checkout_of(replace(order, session=order.session or payment, payment_id=payment)))
+        asked = replace(order, session=order.session or payment, payment_id=payment)
+        report = await connector.fetch(opening.checkout_of(asked))
     except c.Refused as no:
         raise ValueError(f"{order.code} knows no payment {payment}: {no.reason}") from no
     except CallFailed as fault:
         raise ValueError(f"{order.code} could not be asked for the payment {payment}: {fault}") from fault
+    finally:
+        await deciding(core, order.id, "person", settling.left_alone)  # which writes the call to the audit trail
+    if not isinstance(report, c.Paid):
+        raise ValueError(f"{order.code} does not call {payment} paid: {type(report).__name__.lower()}")
+    if report.payment_id != payment:
+        raise ValueError(f"{order.code} tells of the payment {report.payment_id} when asked for {payment}")
+    foreign = reports.mismatch(order, report)
+    if foreign is not None:
+        raise ValueError(f"{payment} is not this order's payment: it has another {foreign}")
+    return report
 
 
 def _meant(unknown: list[Operation], named: str) -> Operation | None:
@@ -126,27 +142,30 @@ async def _to_review(core: Core, reference: str, merchant: str) -> Order:
     return found[0]
 
 
-async def _settle_operation(desk: Deciding, op: Operation, outcome: str, note: str, payment: str) -> None:
+async def _settle_operation(desk: Deciding, op: Operation, outcome: str, note: str, found: c.Paid | None) -> None:
     if op.kind in (Kind.CONFIRM, Kind.CHARGE_TOKEN):
-        await _settle_payment(desk, outcome, note, payment)
+        await _settle_payment(desk, outcome, note, found)
+    elif found is not None:
+        raise ValueError(f"--payment names the order's payment, and what waits is the {op.kind} {op.reference}.")
     elif outcome == "succeeded":
         await desk.succeeded(op, op.provider_id)
     else:
         await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
 
 
-async def _settle_payment(desk: Deciding, outcome: str, note: str, payment: str) -> None:
-    """As the provider's own answer would: paid whole, or refused."""
+async def _settle_payment(desk: Deciding, outcome: str, note: str, found: c.Paid | None) -> None:
+    """As the provider's own answer would: paid as it says, or else whole; or refused."""
     order = desk.order
     if outcome == "succeeded":
         if order.paid_seen:
             raise ValueError("What was paid is not this order's, and is given back: it can only be resolved as failed.")
-        known = payment or order.payment_id or order.session
-        if not known:
+        known = order.payment_id or order.session
+        if found is None and not known:
             raise ValueError("Name the provider's id of the payment with --payment: captures and refunds will need it.")
+        paid = found or c.Paid(payment_id=known or "", total=order.total, captured=None)
         if order.session is None:
-            await desk.change(session=known)
-        await reports.apply_report(desk, c.Paid(payment_id=known, total=order.total, captured=None))
+            await desk.change(session=paid.session or paid.payment_id)
+        await reports.apply_report(desk, paid)
         return
     for op in await desk.operations(Kind.CONFIRM, Kind.CHARGE_TOKEN):
         await desk.failed(op, "resolved_failed", f"settled by a person: {note[:200]}")
