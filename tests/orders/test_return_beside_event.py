@@ -12,8 +12,9 @@ from paymux.connectors.grab.answers import Transaction
 from paymux.connectors.grab.connector import Grab
 from paymux.money import Money
 from paymux.orders import asking, reports, store
+from paymux.orders.core import Core
 from paymux.orders.decide import deciding
-from paymux.orders.model import Kind
+from paymux.orders.model import Kind, Order
 from tests.installation import Installation, Merchant, Shopper
 
 CODE = "TABBY_AE"
@@ -52,7 +53,14 @@ async def test_a_return_waits_for_the_event_that_was_given_what_its_provider_giv
             await go_on.wait()  # it has the charge's token, and the order does not know yet
         return report
 
+    waits, looked = asyncio.Event(), asking.as_it_is
+
+    async def looks(core: Core, order_id: str) -> Order:
+        waits.set()
+        return await looked(core, order_id)
+
     monkeypatch.setattr(Grab, "_approved", held)
+    monkeypatch.setattr(asking, "as_it_is", looks)
     opened = await merchant.creates("GRAB_SG")
     reference = opened["orderReference"]
     await installation.fault("grab", "events", "no_event", reference, times=1000)
@@ -62,8 +70,10 @@ async def test_a_return_waits_for_the_event_that_was_given_what_its_provider_giv
     event = asyncio.create_task(asking.ask(installation.core, order, "event"))
     await taken.wait()
     returning = asyncio.create_task(shopper.returns(back))
-    # Time for a return that does not wait; one that does is not hurried by it.
-    await asyncio.wait([returning], timeout=0.7)
+    # Until it waits for the event, however busy the machine; one that does not wait is through first.
+    waiting = asyncio.create_task(waits.wait())
+    await asyncio.wait([returning, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     go_on.set()
     assert (await returning)["status"] == "SUCCESSFUL"
     await event
