@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
@@ -63,13 +63,6 @@ async def receive(core: Core, event_key: str, event: c.Incoming) -> Mapping[str,
 
     Raises NotAuthentic, TooManyWait, DatabaseUnavailable.
     """
-    facts = await _receive(core, event_key, event)
-    if facts is False:
-        raise NotAuthentic
-    return facts.events.answer if facts else None
-
-
-async def _receive(core: Core, event_key: str, event: c.Incoming) -> ProviderFacts | Literal[False] | None:
     async with core.database.transaction() as tx:
         now = await core.clock.refresh(tx)
         account = await accounts.account_by_event_key(tx, core.keyring, event_key)
@@ -80,15 +73,11 @@ async def _receive(core: Core, event_key: str, event: c.Incoming) -> ProviderFac
         verdict, parts = _looked_at(connector, event)
         if verdict == "forged":
             await refused_events.keep(core, tx, account, event, "not authentic", len(event.body), now)
-            return False
-        if not proven(connector.facts):
-            since = now - UNMATCHED_LIFE
-            if await event_store.orderless_since(tx, account.id, since, WAITING_AT_MOST) == WAITING_AT_MOST:
-                log.warning("event.too_many_wait", account=account.id)
-                raise TooManyWait("Too many events fit no order; send it again later")
-        for name, part in parts:
-            await _keep(core, tx, account, name, part, now)
-    return connector.facts
+        else:
+            await _keep_all(core, tx, account, parts, now)
+    if verdict == "forged":
+        raise NotAuthentic  # only now: what was refused is stored, too
+    return connector.facts.events.answer
 
 
 async def receive_beginning(core: Core, event_key: str, event: c.Incoming, size: int | None) -> None:
@@ -115,6 +104,19 @@ def _looked_at(connector: c.Connector, event: c.Incoming) -> tuple[str, list[tup
         # What its own connector can't even look at is not authentic.
         log.warning("event.unreadable", connector=connector.name, fault=type(fault).__name__)
         return "forged", [(None, event)]
+
+
+async def _keep_all(
+    core: Core, tx: Connection, account: ProviderAccount, parts: list[tuple[str | None, c.Incoming]], now: datetime
+) -> None:
+    """Store the events that one authentic request brought. Raises TooManyWait."""
+    if not proven(provider_of(account.code)[0].facts):
+        since = now - UNMATCHED_LIFE
+        if await event_store.orderless_since(tx, account.id, since, WAITING_AT_MOST) == WAITING_AT_MOST:
+            log.warning("event.too_many_wait", account=account.id)
+            raise TooManyWait("Too many events fit no order; send it again later")
+    for name, part in parts:
+        await _keep(core, tx, account, name, part, now)
 
 
 async def _keep(
