@@ -62,11 +62,14 @@ async def _asked_once(core: Core, order: Order, source: str, *, confirm: bool) -
         log.exception("connector.failed", connector=order.connector, kind="fetch")
         return Answered(await _told_nothing(core, order, source))
     if isinstance(report, c.Approved) and not confirm:
-        approval = report
-        decision = await deciding(core, order.id, source, lambda desk: reports.keep_state(desk, approval))
-        return Answered(decision.order, report, True)
+        return Answered(await keep_given_once(core, order.id, source, report), report, True)
     decision = await deciding(core, order.id, source, lambda desk: reports.apply_report(desk, report))
     return Answered((await calls.run_all(core, decision)).order, report, True)
+
+
+async def keep_given_once(core: Core, order_id: str, source: str, approval: c.Approved) -> Order:
+    """Keep what an approval brought, and do nothing else on it: its provider may give it once. The order as it is then."""
+    return (await deciding(core, order_id, source, lambda desk: reports.keep_state(desk, approval))).order
 
 
 async def _told_nothing(core: Core, order: Order, source: str) -> Order:

@@ -13,7 +13,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +21,7 @@ from paymux.accounts.model import ProviderAccount
 from paymux.audit import trail
 from paymux.connectors import contract as c
 from paymux.connectors.registry import all_codes
-from paymux.orders import auditing, calls, opening, reconciliation_store, reports, settling, store
+from paymux.orders import asking, auditing, calls, opening, reconciliation_store, reports, settling, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.differences import Difference, differences
@@ -171,7 +170,7 @@ async def _look(core: Core, order_id: str) -> Seen:
         said = await _said(core, order, core.connector_for(order, account))
         if isinstance(said, c.Approved) and said.state:
             # What is given once is kept by whoever gets it; nothing that is compared changes by it.
-            await deciding(core, order_id, "reconcile", partial(_keep_state, said))
+            await asking.keep_given_once(core, order_id, "reconcile", said)
         async with core.database.transaction() as tx:
             before, order = order, await store.order_by_id(tx, order_id)
             operations = await store.operations(tx, order_id)
@@ -185,10 +184,6 @@ async def _look(core: Core, order_id: str) -> Seen:
                 found = differences(order, operations, said, apart)
             return Seen(order, found, said=said)
     return Seen(order, answered=False)
-
-
-async def _keep_state(approval: c.Approved, desk: Deciding) -> None:
-    await reports.keep_state(desk, approval)
 
 
 async def _said(core: Core, order: Order, connector: c.Connector) -> c.Report | c.NotThere | None:
