@@ -233,7 +233,7 @@ async def test_a_worker_that_starts_does_what_is_due_though_its_jobs_are_gone_an
                     return bool(
                         await held.fetchval(
                             "SELECT EXISTS (SELECT FROM reconciliations WHERE state = 'planned' AND day > now()::date)"
-                            " AND EXISTS (SELECT FROM pgqueuer WHERE entrypoint = 'reconcile' AND status = 'queued')"
+                            " AND EXISTS (SELECT FROM pgqueuer WHERE entrypoint = 'compare' AND status = 'queued')"
                         )
                     )
 

@@ -119,6 +119,9 @@ def make_worker(core: Core) -> Worker:
         "provider_account": JobHandler(lambda payload: provider_accounts.set_up_events(core, payload), limit=2),
         "deliver": JobHandler(deliverer.deliver),
         daily_reconciliation.JOB: JobHandler(lambda payload: daily_reconciliation.run(core, payload), limit=4),
+        daily_reconciliation.OLDEST_FIRST: JobHandler(
+            lambda payload: daily_reconciliation.run_oldest_first(core, payload), limit=4
+        ),
     }
     handlers = {name: _attributed(name, handler) for name, handler in handlers.items()}
     chores = (Chore("retention", retention.EVERY, lambda: retention.forget(core)),)

@@ -7,12 +7,14 @@ import itertools
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from paymux.orders import daily_reconciliation, reconciliation, store
 from paymux.orders.reconciliation import Pace, Seen
+from paymux.platform import jobs
 from tests.conftest import Eventually
 from tests.installation import Installation, Merchant, Shopper
 from tests.orders.conftest import Till
@@ -117,7 +119,7 @@ async def test_runs_that_a_day_did_not_finish_are_counted_until_the_next_ones_ha
         patched.setattr(reconciliation, "page_of", held)
         try:
             await installation.advance(DAY)
-            await asked.wait()
+            await asyncio.wait_for(asked.wait(), 30)
 
             async def counted() -> bool:
                 return await not_finished(installation) == 2
@@ -130,6 +132,62 @@ async def test_runs_that_a_day_did_not_finish_are_counted_until_the_next_ones_ha
         return await not_finished(installation) == 0
 
     await eventually(none)
+
+
+async def test_a_run_that_an_older_version_left_half_done_is_given_up_and_counted_and_the_next_day_asks_for_all_of_it(
+    installation: Installation, merchant: Merchant, shopper: Shopper, tills: Till, eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It asked for the oldest orders first: what is left is newer than what it came to, not older."""
+    monkeypatch.setattr(daily_reconciliation, "Pace", lambda: FAST)
+    references = [await paid(merchant, shopper, "SALESTILL") for _ in range(4)]
+    oldest = (await merchant.details(references[0]))["orderId"]
+    await installation.quiet()
+    async with installation.database.transaction() as tx:
+        now = await installation.clock.refresh(tx)
+        today, tomorrow = now.date(), now.date() + timedelta(days=1)
+        await tx.execute("DELETE FROM reconciliations")
+        await tx.execute("DELETE FROM pgqueuer WHERE entrypoint IN ('reconcile', 'compare')")
+        await tx.execute(
+            "INSERT INTO reconciliations (day, connector, state, page, after_order, since, until, begun_at) VALUES"
+            " ($1, '', 'done', 0, '', NULL, NULL, $5), ($1, 'salestill', 'running', 1, $2, $3, $4, $5),"
+            " ($6, '', 'planned', 0, '', NULL, NULL, $5)",
+            today, oldest, now - timedelta(days=400), now + timedelta(minutes=1), now, tomorrow,
+        )  # fmt: skip
+        await jobs.enqueue(tx, "reconcile", f"{today}|salestill|1")
+        due = datetime.combine(tomorrow, daily_reconciliation.AT) - now
+        await jobs.enqueue(tx, "reconcile", f"{tomorrow}", due)
+    await installation.quiet()
+    assert [run["state"] for run in await runs(installation, "salestill")] == ["superseded"]
+
+    async def counted(number: int) -> bool:
+        return await not_finished(installation) == number
+
+    await eventually(partial(counted, 1))
+    tills["SALESTILL"].calls.clear()
+    await next_day(installation, eventually, "salestill:older")
+    asked = {reference for verb, reference in tills["SALESTILL"].calls if verb == "status"}
+    assert {*references} <= asked
+    await eventually(partial(counted, 0))
+
+
+async def test_a_worker_of_an_older_version_is_given_no_job_that_it_would_misread(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually
+) -> None:
+    """It would look for a connector of the name `salestill:older`, find no order, and call the run done."""
+    await paid(merchant, shopper, "SALESTILL")
+    await installation.quiet()
+    async with installation.database.transaction() as tx:
+        await tx.execute("DELETE FROM reconciliations")
+        await tx.execute("DELETE FROM pgqueuer WHERE entrypoint IN ('reconcile', 'compare')")
+        before = await tx.fetchval("SELECT max(id) FROM pgqueuer_log")
+    await daily_reconciliation.schedule(installation.core)
+    await next_day(installation, eventually, "salestill:older")
+    async with installation.database.connection() as held:
+        rows = await held.fetch("SELECT DISTINCT entrypoint FROM pgqueuer_log WHERE id > $1", before)
+    names = {row["entrypoint"] for row in rows}
+    assert daily_reconciliation.JOB in names
+    assert "reconcile" not in names
 
 
 async def test_several_orders_are_asked_about_at_once_so_that_a_slow_provider_is_asked_at_the_full_pace(

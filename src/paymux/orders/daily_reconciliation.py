@@ -1,8 +1,8 @@
 """The daily comparison with the providers: planned once a day whatever number of workers, page by page, resumable.
 
-    reconcile DAY                          begins the day: the runs of each connector, and the next day's job
-    reconcile DAY|CONNECTOR|PAGE           one page of its recent orders, and the job of the next
-    reconcile DAY|CONNECTOR:older|PAGE     one page of its older orders, once the recent ones are done
+    compare DAY                          begins the day: the runs of each connector, and the next day's job
+    compare DAY|CONNECTOR|PAGE           one page of its recent orders, and the job of the next
+    compare DAY|CONNECTOR:older|PAGE     one page of its older orders, once the recent ones are done
 
 A page that was cut short is done again; a page that has been done already is not. Nothing is repaired by it: what it finds
 is logged, counted by /readyz?verbose and listed by `paymux review differences`.
@@ -28,7 +28,10 @@ from paymux.platform import jobs
 from paymux.platform.database import Connection
 
 log = structlog.get_logger()
-JOB = "reconcile"
+JOB = "compare"
+OLDEST_FIRST = "reconcile"
+"""The job of versions that asked for the oldest orders first and knew no run of older ones. They go on to take it: so it is
+never given a page that they would misread, nor a page of theirs asked for in this order (`run_oldest_first`)."""
 AT = time(3, tzinfo=UTC)
 LOOKS_BACK = timedelta(days=30)
 """Younger orders are asked for every day."""
@@ -64,13 +67,31 @@ async def _plan(tx: Connection, now: datetime) -> bool:
 
 
 async def run(core: Core, payload: str) -> None:
-    """Begin a day, or do a page of a run: the job `reconcile`."""
+    """Begin a day, or do a page of a run: the job `compare`."""
     day, *rest = payload.split("|")
     if rest:
         with core.places.place(rest[0].removesuffix(_OLDER)):
             await _page(core, date.fromisoformat(day), rest[0], int(rest[1]))
     else:
         await _begin(core, date.fromisoformat(day))
+
+
+async def run_oldest_first(core: Core, payload: str) -> None:
+    """Begin a day that an older version planned, or give up a run that one has begun: the job `reconcile`.
+
+    Where such a run came to, it has done what is older, not what is newer. The next day asks for all of it; until then it
+    is counted as not finished.
+    """
+    day, *rest = payload.split("|")
+    if not rest:
+        await run(core, payload)
+        return
+    older = f"{rest[0].removesuffix(_OLDER)}{_OLDER}"
+    async with core.database.transaction() as tx:
+        now = await core.clock.refresh(tx)
+        given_up = await reconciliation_store.give_up(tx, date.fromisoformat(day), [rest[0], older], now)
+    if given_up:
+        log.warning("reconciliation.not_finished", runs=given_up, day=day)
 
 
 async def _begin(core: Core, day: date) -> None:
@@ -122,13 +143,13 @@ async def _page(core: Core, day: date, run: str, page: int) -> None:
         row = await reconciliation_store.run(tx, day, run)
     if row is None or row["state"] != "running" or row["page"] != page:
         return
-    connector, after = run.removesuffix(_OLDER), row["after_order"]
-    orders = await reconciliation.page_of(core, Asked(connector, row["since"], row["until"]), after)
+    connector, came_to = run.removesuffix(_OLDER), row["after_order"]
+    orders = await reconciliation.page_of(core, Asked(connector, row["since"], row["until"]), came_to)
     done, differing, unanswered, silent = 0, 0, 0, 0
     async with aclosing(reconciliation.compared_at_once(core, orders, Pace())) as looks:
         async for seen in looks:
             silent = 0 if seen.answered else silent + 1
-            done, after = done + 1, seen.order.id
+            done, came_to = done + 1, seen.order.id
             differing, unanswered = differing + bool(seen.differences), unanswered + (not seen.answered)
             if silent == SILENT:
                 break
@@ -137,7 +158,7 @@ async def _page(core: Core, day: date, run: str, page: int) -> None:
         row = await reconciliation_store.run(tx, day, run)
         if row is None or row["state"] != "running" or row["page"] != page:
             return
-        await reconciliation_store.advance_run(tx, day, run, after, done, differing, unanswered)
+        await reconciliation_store.advance_run(tx, day, run, came_to, done, differing, unanswered)
         if orders:
             pause = SILENT_PAUSE if silent == SILENT else timedelta(0)
             await jobs.enqueue(tx, JOB, f"{day}|{run}|{page + 1}", pause)

@@ -11,17 +11,18 @@ from paymux.platform.database import Connection, Record
 
 
 async def page(
-    tx: Connection, connector: str, merchant_id: str | None, since: datetime, until: datetime, after: str, before: str,
-    limit: int,
+    tx: Connection, connector: str, merchant_id: str | None, since: datetime, until: datetime, id_above: str,
+    id_below: str, limit: int,
 ) -> list[Order]:  # fmt: skip
     """Orders of a connector (or of one code) that have a checkout, created from `since` to `until`, the newest first.
 
-    `after` and `before` are ids that enclose those of that time, so that no more of the table is read.
+    Only those whose ids are between `id_above` and `id_below`, both left out: ids sort by time, so that no more of the table
+    is read than that.
     """
     rows = await tx.fetch(
         f"SELECT {ORDER_COLUMNS} FROM orders WHERE id > $1 AND id < $2 AND (connector = $3 OR code = $3) AND created_at >= $4"  # noqa: S608
         " AND created_at < $5 AND session IS NOT NULL AND ($6::text IS NULL OR merchant_id = $6) ORDER BY id DESC LIMIT $7",
-        after, before, connector, since, until, merchant_id, limit,
+        id_above, id_below, connector, since, until, merchant_id, limit,
     )  # fmt: skip
     return [Order.of(row) for row in rows]
 
@@ -62,6 +63,16 @@ async def supersede(tx: Connection, day: date, now: datetime) -> list[str]:
         "UPDATE reconciliations SET state = 'superseded', ended_at = $2"
         " WHERE day < $1 AND connector <> '' AND state IN ('planned', 'running') RETURNING connector",
         day, now,
+    )  # fmt: skip
+    return sorted(row["connector"] for row in rows)
+
+
+async def give_up(tx: Connection, day: date, connectors: Sequence[str], now: datetime) -> list[str]:
+    """End these runs of a day where they have not come to their end; which."""
+    rows = await tx.fetch(
+        "UPDATE reconciliations SET state = 'superseded', ended_at = $3"
+        " WHERE day = $1 AND connector = ANY($2) AND state IN ('planned', 'running') RETURNING connector",
+        day, list(connectors), now,
     )  # fmt: skip
     return sorted(row["connector"] for row in rows)
 
@@ -107,13 +118,13 @@ async def run(tx: Connection, day: date, connector: str) -> Record | None:
 
 
 async def advance_run(
-    tx: Connection, day: date, connector: str, after: str, asked: int, differing: int, unanswered: int
+    tx: Connection, day: date, connector: str, came_to: str, asked: int, differing: int, unanswered: int
 ) -> None:
-    """A page is done."""
+    """A page is done. `came_to`: the id of the last order that was asked for; the next page has older ones."""
     await tx.execute(
         "UPDATE reconciliations SET page = page + 1, after_order = $3, asked = asked + $4, differing = differing + $5,"
         " unanswered = unanswered + $6 WHERE day = $1 AND connector = $2",
-        day, connector, after, asked, differing, unanswered,
+        day, connector, came_to, asked, differing, unanswered,
     )  # fmt: skip
 
 
