@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from paymux.connectors import sealing
 from paymux.connectors.contract import Approved, Checkout, Declined, Moved, Paid, Pending, ProviderToken, Refused
 from paymux.money import Money
 from paymux.platform.http import CallFailed, NotSent, Unclear
@@ -284,9 +285,22 @@ async def test_the_token_is_kept_sealed_for_its_own_checkout_and_api_key(till: T
     own = till.with_state(own, approval)
     made = next(one for one in till.exchanges if one.url.endswith("/tokens"))
     assert made.answer.json()["value"] not in str(own.state)
-    with pytest.raises(NotSent, match="another API key"):
+    with pytest.raises(Refused, match="was not asked to charge") as no:
         await till.connector.confirm(replace(own, session="au-co_another"), KEY)
+    assert no.value.code == "token_unreadable"
     assert till.rows() == []
+
+
+@pytest.mark.parametrize(("api_key", "awaited"), [("key", True), ("another key", False)])
+async def test_an_order_whose_token_cannot_be_read_is_not_told_to_be_completed(
+    scripted: Scripted, api_key: str, *, awaited: bool
+) -> None:
+    own = checkout()
+    kept = {"account_token": sealing.seal(api_key, "zip account token", own.session, "a token")}
+    scripted.says(200, {**CHECKOUT, "state": "expired"})
+    report = await scripted.connector.fetch(replace(own, state=kept))
+    assert isinstance(report, Pending)
+    assert report.completed is awaited
 
 
 async def confirmed(till: Till, own: Checkout) -> Paid:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from paymux.connectors import sealing
 from paymux.connectors.zip.rules import ApiError
 from paymux.sandbox.simulator import Case
 from tests.connectors.journey import Shop, sale
@@ -130,3 +131,22 @@ async def test_a_checkout_that_zip_does_not_know_any_more_before_a_lost_charge_i
     assert (await order.status())["status"] == "PENDING"
     assert (await shop.merchant.details(order.reference))["needsReview"]
     assert order.ledger == sale()
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["nothing was charged", "a charge was lost"])
+async def test_an_order_whose_token_cannot_be_read_any_more_ends_unless_its_account_may_have_been_charged(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    """The API key was changed after the token was made: before the first charge by it, or after one whose answer was lost."""
+    order = await shop.opens("ZIP_AU", getToken=True, faults={"charge_token": "error_after"} if lost else {})
+    if lost:
+        assert await order.pays() == "PENDING"
+    monkeypatch.setattr(sealing, "unseal", lambda *_: None)
+    if not lost:
+        assert await order.pays() == "DECLINED"
+    for seconds in (31, 61, 601):
+        await order.time_passes(seconds)
+        await shop.quiet()
+    assert (await order.status())["status"] == ("PENDING" if lost else "DECLINED")
+    assert bool((await shop.merchant.details(order.reference))["needsReview"]) is lost
+    assert order.ledger == (sale() if lost else [])

@@ -96,8 +96,10 @@ class Zip(Connector):
         answer = await self._made("GET", _path(checkout))
         report = _report_of_checkout(read(answers.Checkout, answer), answer)
         if _TOKEN in checkout.state and not isinstance(report, Approved):
-            # Its account may have been charged whatever became of the checkout.
-            return Pending(reason="to be charged by a token", completed=True, session=report.session, raw=report.raw)
+            # Its account may have been charged whatever became of the checkout. Without its token it won't be any more.
+            chargeable = self._token_of(checkout) is not None
+            reason = "to be charged by a token"
+            return Pending(reason=reason, completed=chargeable, session=report.session, raw=report.raw)
         return report
 
     async def check(self) -> str:
@@ -197,13 +199,21 @@ class Zip(Connector):
         return Approved(session=checkout.session, raw=raw(approval), state=state)
 
     def _kept_token(self, checkout: Checkout) -> str | None:
-        """The token that the account is to be charged by, if that was decided. Raises NotSent where it can't be read."""
+        """The token that the account is to be charged by, if that was decided. Raises Refused where it can't be read: the
+        checkout can't be charged in its place, as a charge by the token may have been made."""
         if _TOKEN not in checkout.state:
             return None
-        token = sealing.unseal(self.credentials["api_key"], _PURPOSE, checkout.session, checkout.state[_TOKEN])
+        token = self._token_of(checkout)
         if token is None:
-            raise NotSent("the account token was sealed under another API key")
+            raise Refused(
+                "Zip was not asked to charge: the account token was kept under an API key that has changed since",
+                "token_unreadable",
+            )
         return token
+
+    def _token_of(self, checkout: Checkout) -> str | None:
+        """The token that was kept; None where it was sealed under another API key or for another checkout."""
+        return sealing.unseal(self.credentials["api_key"], _PURPOSE, checkout.session, checkout.state[_TOKEN])
 
     # -- HTTP ---------------------------------------------------------------------------------
 
