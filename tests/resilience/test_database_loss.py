@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import psutil
 import pytest
 
+from paymux.checkout import returns
+from paymux.orders.core import Core
+from paymux.platform.database import DatabaseUnavailable
 from paymux.platform.migrations import upgrade
 from paymux.platform.postgres import EmbeddedPostgres
 from tests.conftest import Eventually
@@ -203,6 +207,56 @@ async def test_a_return_whose_database_went_away_once_the_money_moved_is_not_tol
     await eventually(paid)
     assert (await shopper.returns(back))["status"] == "SUCCESSFUL"
     assert installation.ledger(reference) == moved
+
+
+class Lost:
+    """The database is away for whoever comes here."""
+
+    def __init__(self) -> None:
+        self.met = 0
+
+    async def __call__(self, *_: object) -> Any:
+        self.met += 1
+        raise DatabaseUnavailable("it is away")
+
+
+async def test_who_only_reads_where_he_goes_back_to_is_told_that_nothing_was_done(
+    installation: Installation, merchant: Merchant, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await merchant.creates("AFTERPAY_AU")
+    back = await shopper.decides(opened["redirectUrl"], "approve")
+    waiting = f"{installation.settings.base_url}/checkout/{opened['orderToken']}"
+    lost = Lost()
+    monkeypatch.setattr(returns, "merchant_url", lost)
+    away_in_words(await installation.call("GET", back), 500)
+    away_in_words(await installation.call("GET", back), 503)
+    away_in_words(await installation.call("GET", waiting), 503)
+    assert lost.met == 3
+    monkeypatch.undo()
+    assert (await shopper.returns(back))["status"] == "SUCCESSFUL", "the first of them had decided"
+    assert [kind for kind, _ in installation.ledger(opened["orderReference"])] == ["authorize", "capture"]
+
+
+async def test_an_order_whose_provider_could_not_even_be_asked_is_not_open(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
+    reference = opened["orderReference"]
+    await shopper.pays(opened["redirectUrl"])
+    await installation.fault("afterpay", "capture", "error_after", reference)
+    assert (await merchant.captures(reference, "40", "C-1")).body["status"] == "PENDING"
+    lost = Lost()
+    monkeypatch.setattr(Core, "connector", lost)
+    away(await merchant.get(f"/orders/{reference}"))
+    assert lost.met == 1
+    monkeypatch.undo()
+
+    async def repaired() -> bool:
+        await merchant.status(reference)
+        return Decimal((await merchant.details(reference))["capturedAmount"]) == 40
+
+    await eventually(repaired)
 
 
 async def test_an_order_that_was_asked_about_when_the_database_went_away_is_open(

@@ -13,7 +13,7 @@ from paymux.api.documents import BAD, operation
 from paymux.orders import asking, operations, store, views
 from paymux.orders.core import Core
 from paymux.orders.create import create_order, redirect_url
-from paymux.orders.errors import NotFound, once_claimed
+from paymux.orders.errors import NotFound
 from paymux.orders.model import Kind, OperationStatus, Order
 from paymux.orders.schemas import (
     CancelOrder,
@@ -132,7 +132,5 @@ async def _repaired(core: Core, order: Order) -> Order:
         ]  # fmt: skip
     if not unknown:
         return order
-    with once_claimed():
-        # What it is answered may be decided on, and money captured: a database lost behind that is not nothing.
-        asked = await asking.ask(core, order, "read")
+    asked = await asking.ask(core, order, "read")
     return asked.order if asked else order

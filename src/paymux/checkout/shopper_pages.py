@@ -93,9 +93,11 @@ async def _returned(request: Request, order_token: str, brought: Mapping[str, st
         return _page("gone.html", 404)
     asked: RateLimit = request.app.state.asked_by_shoppers
     hints = asked.take(order.id) == 0
-    order = await returns.shopper_returned(core, order, brought, hints=hints)
-    with once_claimed():
+    came = await returns.shopper_returned(core, order, brought, hints=hints)
+    if came is order:  # nothing was decided: what comes now only reads
         return await _onwards(core, order)
+    with once_claimed():
+        return await _onwards(core, came)
 
 
 async def _brought(request: Request) -> dict[str, str]:
@@ -125,10 +127,10 @@ async def _waited(core: Core, order_token: str) -> Response:
     order = await _order(core, order_token)
     if order is None:
         return _page("gone.html", 404)
-    with once_claimed():
-        if order.checkout_url is None and not order.status.final and order.authorised is None:
-            order = await clockwork.retry_create(core, order, patient=False)
+    if order.checkout_url is not None or order.status.final or order.authorised is not None:
         return await _forwarded(core, order)
+    with once_claimed():
+        return await _forwarded(core, await clockwork.retry_create(core, order, patient=False))
 
 
 async def _forwarded(core: Core, order: Order) -> Response:

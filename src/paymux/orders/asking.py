@@ -11,6 +11,7 @@ from paymux.connectors import contract as c
 from paymux.orders import calls, opening, reports, store
 from paymux.orders.core import Core, facts_of
 from paymux.orders.decide import Deciding, Decision, deciding
+from paymux.orders.errors import once_claimed
 from paymux.orders.model import Order
 from paymux.platform.http import CallFailed
 
@@ -27,19 +28,26 @@ class Answered:
 
 
 async def ask(core: Core, order: Order, source: str) -> Decision | None:
-    """Ask the provider for the state of an order and decide on it. None when it says nothing of it."""
+    """Ask the provider for the state of an order and decide on it. None when it says nothing of it.
+
+    Raises DatabaseUnavailable before it is asked, OutcomeOpen from then on: what it answers is decided on.
+    """
     asked = await ask_provider(core, order, source)
     return Decision(asked.order, ()) if asked.report is not None else None
 
 
 async def ask_provider(core: Core, order: Order, source: str, *, confirm: bool = True) -> Answered:
-    """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end."""
+    """Ask, and decide on the answer. Without `confirm` an approval leads to nothing: the order is about to end.
+
+    Raises as `ask`.
+    """
     asked = await _asked_once(core, order, source, confirm=confirm)
     if isinstance(asked.report, c.Pending) and asked.report.elsewhere:
-        newer = await _told_elsewhere(core, order)
-        if newer is not None:
-            # Once more, and with what is known now: if that does not help either, the next poll comes by itself.
-            return await _asked_once(core, newer, source, confirm=confirm)
+        with once_claimed():
+            newer = await _told_elsewhere(core, order)
+            if newer is not None:
+                # Once more, and with what is known now: if that does not help either, the next poll comes by itself.
+                return await _asked_once(core, newer, source, confirm=confirm)
     return asked
 
 
@@ -48,6 +56,11 @@ async def _asked_once(core: Core, order: Order, source: str, *, confirm: bool) -
         return Answered(order)
     async with core.database.connection() as held:
         connector = await core.connector(held, order)
+    with once_claimed():
+        return await _fetched(core, order, connector, source, confirm=confirm)
+
+
+async def _fetched(core: Core, order: Order, connector: c.Connector, source: str, *, confirm: bool) -> Answered:
     try:
         report = await connector.fetch(opening.checkout_of(order))
     except (c.Refused, CallFailed) as fault:
