@@ -55,6 +55,9 @@ async def test_a_token_is_given_for_json_at_the_gateway_alone(till: Till) -> Non
     keys = {"grant_type": "password", **CREDENTIALS}
     assert (await till.request("POST", "-gateway/oauth", aiohttp.FormData(keys)))[0] == 400
     assert (await till.request("POST", "-gateway/oauth", keys | {"grant_type": "client_credentials"}))[0] == 401
+    url = f"{till.counter.base_url}/volt/oauth"
+    async with aiohttp.ClientSession() as http, http.post(url, json=keys) as elsewhere:
+        assert elsewhere.status == 404
     assert (await till.request("POST", "-gateway/oauth", keys))[1].keys() == sample("token")["answer"].keys()
 
 

@@ -1,6 +1,6 @@
 """Volt: payments from bank to bank by open banking (Unified Global Payments API, hosted checkout).
 
-A token of the gateway serves both hosts: the gateway for payments, and the older API, where refunds stand.
+Payments are made at the gateway, which gives the token; refunds stand at the older API, which is assumed to take it, too.
 COMPLETED only says that the shopper's bank took the payment on; the money is there once it is RECEIVED, which Volt sees on
 accounts of its own only. A notification of a payment is a reason to ask. A refund is answered without an outcome, which
 nothing but a signed notification tells; it carries our key as its externalReference. A refund that is sent again with
