@@ -333,8 +333,15 @@ async def test_what_was_done_in_the_dashboard_is_listed_and_what_is_ours_is_not(
 
 
 async def test_the_check_asks_for_a_transaction_that_nobody_has(till: Till) -> None:
-    assert "took the server key and the profile ID" in await till.connector.check()
+    said = await till.connector.check()
+    assert "took the server key and the profile ID" in said
+    assert "tests" not in said
     assert till.rows() == []
+
+
+async def test_the_check_of_a_live_account_says_that_it_can_not_tell_a_test_profile(scripted: Scripted) -> None:
+    scripted.says(404, {"code": 113, "message": "Transaction not found"})
+    assert "profile is one for tests" in await scripted.altered(live=True).check()
 
 
 @pytest.mark.parametrize(

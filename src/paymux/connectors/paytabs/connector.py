@@ -187,7 +187,11 @@ class PayTabs(Connector):
                 raise
             if no.code == "credentials" or _OF_THE_PROFILE.search(no.reason):
                 raise WrongCredentials(no.reason, no.code) from no
-        return "PayTabs took the server key and the profile ID, and answered a question about a transaction"
+        unseen = "; whether the profile is one for tests, which takes no real money, only its first payment page tells"
+        return (
+            "PayTabs took the server key and the profile ID, and answered a question about a transaction"
+            f"{unseen if self.account.live else ''}"
+        )
 
     # -- moving money -------------------------------------------------------------------------
 
