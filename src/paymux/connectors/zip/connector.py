@@ -4,9 +4,10 @@ Nothing is paid until we confirm: the shopper agrees on Zip's page, and `confirm
 minutes. A charge is captured at once or, in Australia, authorised. The checkout is looked at before it is charged,
 as the return is unsigned and Zip does not say what a charge before the shopper's approval is answered. A charged
 checkout does not name its charge, so a charge whose answer was lost is sent again: every call that moves money
-carries our key as `Idempotency-Key`, and Zip gives the first answer again. Create is the same checkout again for the
-same reference and amount. A token is made of the approved checkout, and then the account is charged, not the checkout:
-which of the two is decided once, and kept before anything is charged, for the same key must never charge by the other one.
+carries our key as `Idempotency-Key`, and Zip gives the first answer again; what the checkout, looked at before, says
+instead is none. Create is the same checkout again for the same reference and amount. A token is made of the approved
+checkout, and then the account is charged, not the checkout: which of the two is decided once, and kept before anything
+is charged, for the same key must never charge by the other one.
 Only totals are told of captures and refunds; the last capture releases what is left. Zip sends no events.
 Amounts are numbers in major units. Sources: see provider.toml.
 """
@@ -132,12 +133,14 @@ class Zip(Connector):
                 return Expired(reason=gone.reason)
             except Unclear as fault:
                 raise NotSent(f"while preparing: {fault}") from fault
+            if told.id != checkout.session:
+                raise Unclear(f"asked for the checkout {checkout.session}, Zip tells of {told.id[:64]}: nothing was charged now")
             if told.state not in _CHARGEABLE:
                 return _report_of_checkout(told, answer)
             if checkout.get_token and _NO_TOKEN not in checkout.state:
                 if told.state == "completed":
                     raise Unclear("the checkout was completed before, and nobody kept by what it was charged")
-                return await self._prepared(checkout, key, answer)
+                return await self._prepared(told, key, answer)
         kind: requests.AuthorityType = "account_token" if token else "checkout_id"
         value = token or checkout.session
         body = requests.charge_body(checkout.total, checkout.reference, checkout.auto_capture, kind, value)
@@ -145,7 +148,9 @@ class Zip(Connector):
         if not isinstance(report, Paid):
             return report
         kept = ProviderToken(value=token) if token else None
-        return replace(report, session=checkout.session, token=kept, token_failure=checkout.state.get(_NO_TOKEN))
+        # A charge names no checkout: which one it was of, only the look before it has told.
+        session = told.id if told else None
+        return replace(report, session=session, token=kept, token_failure=checkout.state.get(_NO_TOKEN))
 
     async def capture(self, checkout: Checkout, move: Move) -> MoveResult:
         """Capture a part or all; all that is left is the last capture, after which nothing stays authorised."""
@@ -180,12 +185,12 @@ class Zip(Connector):
             raise refusal(answer)
         return _report(read(Charge, answer), answer)
 
-    async def _prepared(self, checkout: Checkout, key: str, approval: Answer) -> Approved:
+    async def _prepared(self, approved: answers.Checkout, key: str, approval: Answer) -> Approved:
         """What to charge: the account by a token, which is kept sealed, or the checkout, as Zip makes no token of it.
 
         Raises NotSent when nobody knows: nothing was charged.
         """
-        body: Body = {"authority": {"type": "checkout_id", "value": checkout.session}}
+        body: Body = {"authority": {"type": "checkout_id", "value": approved.id}}
         try:
             made = read(answers.Token, await self._made("POST", "/tokens", body, f"{key}-token", first=True))
         except Refused as no:
@@ -194,9 +199,9 @@ class Zip(Connector):
         except Unclear as fault:
             raise NotSent(f"while preparing: {fault}") from fault
         else:
-            sealed = sealing.seal(self.credentials["api_key"], _PURPOSE, checkout.session, made.value)
+            sealed = sealing.seal(self.credentials["api_key"], _PURPOSE, approved.id, made.value)
             state = {_TOKEN: sealed} if made.active else {_NO_TOKEN: "Zip made an account token that is not active"}
-        return Approved(session=checkout.session, raw=raw(approval), state=state)
+        return Approved(session=approved.id, raw=raw(approval), state=state)
 
     def _kept_token(self, checkout: Checkout) -> str | None:
         """The token that the account is to be charged by, if that was decided. Raises Refused where it can't be read: the
