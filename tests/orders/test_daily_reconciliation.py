@@ -269,6 +269,42 @@ async def test_who_stops_at_a_silent_provider_waits_for_those_that_have_begun(
     assert (len(begun), sorted(ended)) == (reconciliation.AT_ONCE, sorted(begun))
 
 
+async def test_who_is_cancelled_while_he_waits_for_an_answer_waits_for_those_that_have_begun(
+    installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is waited for just then is no exception."""
+    opened = await merchant.creates("SALESTILL")
+    async with installation.database.transaction() as tx:
+        order = await store.order_by_id(tx, opened["orderId"])
+    begun: list[str] = []
+    ended: list[str] = []
+    full, answers = asyncio.Event(), asyncio.Event()
+
+    async def compared(core: Any, order_id: str, *, repair: bool) -> Seen:
+        begun.append(order_id)
+        if len(begun) == reconciliation.AT_ONCE:
+            full.set()
+        await answers.wait()
+        ended.append(order_id)
+        return Seen(order)
+
+    monkeypatch.setattr(reconciliation, "compared", compared)
+    orders = [replace(order, id=f"ord_{n:026}") for n in range(25)]
+
+    async def told() -> None:
+        async with aclosing(reconciliation.compared_at_once(installation.core, orders, FAST, repair=True)) as looks:
+            async for _ in looks:
+                pass
+
+    task = asyncio.create_task(told())
+    await asyncio.wait_for(full.wait(), 30)
+    task.cancel()
+    asyncio.get_running_loop().call_soon(answers.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (len(begun), sorted(ended)) == (reconciliation.AT_ONCE, sorted(begun))
+
+
 def begun_at(day: date) -> datetime:
     """When a day's run begins: one at once, another one half a day late."""
     return datetime.combine(day, daily_reconciliation.AT) + timedelta(hours=day.toordinal() * 5 % 12)

@@ -125,20 +125,28 @@ async def compared_at_once(
 ) -> AsyncGenerator[Seen]:
     """Compare these orders, several at once, at most at the pace. Yields them in their order.
 
-    Whoever stops early waits for those that have begun: a repair is not broken off.
+    Whoever stops early, or is cancelled, waits for those that have begun: a repair is not broken off. Who is cancelled
+    again while he waits breaks them off.
     """
     most = max(1, min(AT_ONCE, core.settings.provider_calls // _SHARE))
     begun: deque[asyncio.Task[Seen]] = deque()
     try:
         for order in orders:
             if len(begun) == most:
-                yield await begun.popleft()
+                yield await _first_of(begun)
             await pace.wait()
             begun.append(asyncio.create_task(compared(core, order.id, repair=repair)))
         while begun:
-            yield await begun.popleft()
+            yield await _first_of(begun)
     finally:
         await asyncio.gather(*begun, return_exceptions=True)
+
+
+async def _first_of(begun: deque[asyncio.Task[Seen]]) -> Seen:
+    """What the first of them found; it is one of them until then, and goes on when whoever waits here is cancelled."""
+    seen = await asyncio.shield(begun[0])
+    begun.popleft()
+    return seen
 
 
 async def compared(core: Core, order_id: str, *, repair: bool = False) -> Seen:
