@@ -93,8 +93,16 @@ class SandboxStore:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
         for table, column, kind in _ADDED:
-            if column not in [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]:
-                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            if not self._has(table, column):
+                try:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+                except sqlite3.OperationalError:
+                    # Another process opened it at the same time, and was first.
+                    if not self._has(table, column):
+                        raise
+
+    def _has(self, table: str, column: str) -> bool:
+        return column in [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
 
     def close(self) -> None:
         """Close the file."""
