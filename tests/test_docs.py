@@ -17,6 +17,7 @@ from docs import evidence, generate
 
 from paymux import connector_template
 from paymux.connectors import registry
+from paymux.connectors.facts import Idempotent, ProviderFacts
 from paymux.platform.settings import Settings
 from tests.accounts.conftest import AddConnector, add_connector
 
@@ -113,6 +114,16 @@ def test_the_walk_through_shows_the_connector_that_the_command_makes() -> None:
         assert len(blocks) >= 2
         for block in blocks:
             assert block.strip("\n") in text, block
+
+
+def test_the_walk_through_names_every_fact_that_only_some_providers_have() -> None:
+    told = (DOCS / "connectors.md").read_text()
+    flags = {name for name, fact in ProviderFacts.model_fields.items() if fact.annotation is bool} - {"fallback"}
+    bends = {name for name, fact in Idempotent.model_fields.items() if fact.annotation is not bool}
+    for name in flags | bends | {"decimals", "moves_echo_keys"}:
+        assert re.search(rf"[`\[ .]{name}[`\] ]", told), name
+    for shared in ("reading", "amounts", "bearer", "signing", "sealing"):
+        assert f"`{shared}.py`" in told
 
 
 PAGES = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
