@@ -103,6 +103,17 @@ async def test_another_amount_than_was_approved_is_a_decline(till: Till, change:
     assert report.code == "amount_invalid"
 
 
+@pytest.mark.parametrize("get_token", [False, True])
+@pytest.mark.parametrize("state", ["approved", "completed", "expired"])
+async def test_nothing_is_charged_where_zip_tells_of_another_checkout(
+    scripted: Scripted, state: str, *, get_token: bool
+) -> None:
+    scripted.says(200, {**CHECKOUT, "id": "au-co_SOMEBODYELSE", "state": state})
+    with pytest.raises(Unclear, match="au-co_SOMEBODYELSE"):
+        await scripted.connector.confirm(checkout(get_token=get_token), KEY)
+    assert [method for method, _, _ in scripted.asked] == ["GET"]
+
+
 async def test_a_documented_decline_keeps_zips_own_word(scripted: Scripted) -> None:
     scripted.says(200, CHECKOUT)
     scripted.replays("error_insufficient_funds")
@@ -221,9 +232,9 @@ async def test_an_answer_that_does_not_show_the_capture_is_unclear(scripted: Scr
 
 
 async def test_a_token_is_made_of_the_approved_checkout_and_then_charged(till: Till) -> None:
-    own, paid = await till.confirmed(get_token=True)
+    _, paid = await till.confirmed(get_token=True)
     assert isinstance(paid.token, ProviderToken)
-    assert paid.session == own.session
+    assert paid.session is None, "neither the charge nor its account's token names the checkout"
     assert till.rows() == [("authorize", ALL), ("capture", ALL)]
 
 
