@@ -11,6 +11,7 @@ from paymux.accounts import service
 from paymux.cli_run import Json, moment, run, show
 from paymux.notifications import delivery
 from paymux.orders.core import Core
+from paymux.orders.customer import ERASED
 from paymux.orders.views import instant
 from paymux.platform.database import Record
 
@@ -65,10 +66,11 @@ def replay(
     """Send a webhook once more, with the same id and body, where it was sent before. A worker does it at once.
 
     When it fails again, one that was given up is given up at once; another goes on in its schedule. With --all it may be
-    broken off and repeated: what has been delivered meanwhile is not sent again.
+    broken off and repeated: what has been delivered meanwhile is not sent again. Where an erasure took a customer out of the
+    address, --all sends nothing, and says of how many; named by its id, one goes to what is left of the address.
     """  # fmt: skip
 
-    async def work(core: Core) -> int:
+    async def work(core: Core) -> delivery.Replayed:
         if bool(delivery_id) == every:
             raise ValueError("Name one DELIVERY, or say --all.")
         if since and not every:
@@ -78,10 +80,16 @@ def replay(
             owner = await service.find_merchant(tx, merchant)
             if not every and not await delivery.replay(tx, owner.id, delivery_id):
                 raise ValueError(f"{owner.client_id} has no delivery {delivery_id}.")
-        return await delivery.replay_given_up(core.database, owner.id, from_then) if every else 1
+        if not every:
+            return delivery.Replayed(sent=1)
+        return await delivery.replay_given_up(core.database, owner.id, ERASED, from_then)
 
-    count = run(work, as_json=json)
-    if every:
-        typer.echo(jsonlib.dumps({"deliveries": count}) if json else f"{count} deliveries are sent once more.")
-    else:
-        typer.echo(jsonlib.dumps({"delivery": delivery_id}) if json else f"{delivery_id} is sent once more.")
+    done = run(work, as_json=json)
+    if json:
+        typer.echo(
+            jsonlib.dumps({"deliveries": done.sent, "erased": done.erased} if every else {"delivery": delivery_id})
+        )
+        return
+    typer.echo(f"{done.sent} deliveries are sent once more." if every else f"{delivery_id} is sent once more.")
+    if done.erased:
+        typer.echo(f"{done.erased} are not: an erasure took the customer out of their address.")

@@ -94,7 +94,9 @@ async def test_all_webhooks_that_were_given_up_in_an_outage_are_sent_once_more_b
     replayed = await types(
         installation, "replay", "--all", "--merchant", merchant.client_id, "--since", "2026-01-31", "--json"
     )
-    assert (replayed.code, json.loads(replayed.out)) == (0, {"deliveries": len(expected)})
+    assert (replayed.code, json.loads(replayed.out)) == (
+        0, {"deliveries": len(expected), "erased": 0},
+    )  # fmt: skip
     await installation.quiet()
 
     assert sorted(headers["webhook-id"] for headers, _ in installation.inbox.received) == expected
@@ -106,6 +108,37 @@ async def test_all_webhooks_that_were_given_up_in_an_outage_are_sent_once_more_b
     assert [tuple(row.values()) for row in told] == [("operator", "mer_demo")] * len(expected)
     again = await types(installation, "replay", "--all", "--merchant", merchant.client_id)
     assert (again.code, again.out) == (0, "0 deliveries are sent once more.\n")
+
+
+async def test_what_an_erasure_took_out_of_an_address_is_not_posted_to_by_the_replay_of_all(
+    installation: Installation, merchant: Merchant, shopper: Shopper
+) -> None:
+    one = await merchant.creates("PLANPAY_AU")
+    await shopper.pays(one["redirectUrl"])
+    await installation.quiet()
+    async with installation.database.transaction() as tx:
+        gone = await tx.fetch(
+            "UPDATE deliveries SET state = 'exhausted', attempts = 11, delivered_at = NULL"
+            " WHERE event_id IN (SELECT id FROM outbox_events WHERE order_id = $1) RETURNING id",
+            one["orderId"],
+        )
+        erased = gone[0]["id"]
+        await tx.execute("UPDATE deliveries SET url = url || '?mail=[erased]' WHERE id = $1", erased)
+    installation.inbox.received.clear()
+
+    said = await types(installation, "replay", "--all", "--merchant", merchant.client_id)
+    await installation.quiet()
+    assert (said.code, said.out) == (
+        0, f"{len(gone) - 1} deliveries are sent once more.\n1 are not: an erasure took the customer out of their address.\n",
+    )  # fmt: skip
+    assert sorted(headers["webhook-id"] for headers, _ in installation.inbox.received) == sorted(
+        row["id"] for row in gone[1:]
+    )
+    assert (await types(installation, "replay", erased, "--merchant", merchant.client_id)).code == 0, (
+        "by its id it goes"
+    )
+    await installation.quiet()
+    assert installation.inbox.received[-1][0]["webhook-id"] == erased
 
 
 async def test_what_can_not_be_listed_or_replayed_is_said_in_a_sentence(installation: Installation) -> None:

@@ -16,8 +16,9 @@ from standardwebhooks import Webhook
 
 from paymux.accounts import service as accounts
 from paymux.notifications import delivery, store
-from paymux.notifications.delivery import SCHEDULE, list_deliveries, replay
+from paymux.notifications.delivery import SCHEDULE, Replayed, list_deliveries, replay
 from paymux.notifications.endpoint_limits import FAILURES, PAUSE
+from paymux.orders.customer import ERASED
 from paymux.platform import lanes
 from paymux.platform.database import from_json
 from tests.conftest import Eventually
@@ -381,15 +382,16 @@ async def test_all_of_a_merchants_that_were_given_up_are_replayed_the_oldest_fir
         noon = await tx.fetchval("SELECT min(occurred_at) + interval '12 hours' FROM outbox_events")
     monkeypatch.setattr(delivery, "REPLAYED_AT_ONCE", 2)
 
-    assert await delivery.replay_given_up(shop.database, "mer_other") == 0
-    assert await delivery.replay_given_up(shop.database, shop.merchant_id, noon) == 4
+    assert await delivery.replay_given_up(shop.database, "mer_other", ERASED) == Replayed()
+    assert await delivery.replay_given_up(shop.database, shop.merchant_id, ERASED, noon) == Replayed(sent=4)
 
     later = [ids[1], *ids[3:]]
     assert [row["payload"].decode() for row in await shop.rows("SELECT payload FROM pgqueuer ORDER BY id")] == later
     told = await shop.rows("SELECT subject FROM audit_entries WHERE action = 'delivery.replayed' ORDER BY id")
     assert [row["subject"] for row in told] == later
     assert [row["id"] for row in await shop.rows("SELECT id FROM deliveries WHERE state = 'exhausted'")] == [ids[0]]
-    assert await delivery.replay_given_up(shop.database, shop.merchant_id) == 1, "without a time, those before it, too"
+    rest = await delivery.replay_given_up(shop.database, shop.merchant_id, ERASED)
+    assert rest == Replayed(sent=1), "without a time, those before it, too"
     async with shop.delivering():
         await eventually(settled(shop, *["delivered"] * 6))
     assert sorted(headers["webhook-id"] for headers, _ in endpoint.received) == sorted({*ids} - {ids[2]})
@@ -402,16 +404,41 @@ async def test_what_fails_again_while_all_are_replayed_is_not_taken_a_second_tim
         await shop.is_told(endpoint)
     async with shop.database.transaction() as tx:
         await tx.execute("UPDATE deliveries SET state = 'exhausted', attempts = 11")
-    reopen, taken = store.reopen_exhausted, []
+    reopen, taken = store.reopen_all, []
 
-    async def and_fails(tx: Any, *about: Any) -> list[str]:
-        found = await reopen(tx, *about)
+    async def and_fails(tx: Any, merchant_id: str, found: list[str]) -> None:
+        await reopen(tx, merchant_id, found)
         taken.extend(found)
         await tx.execute("UPDATE deliveries SET state = 'exhausted' WHERE id = ANY($1)", found)
-        return found
 
-    monkeypatch.setattr(store, "reopen_exhausted", and_fails)
+    monkeypatch.setattr(store, "reopen_all", and_fails)
     monkeypatch.setattr(delivery, "REPLAYED_AT_ONCE", 1)
     async with asyncio.timeout(30):
-        assert await delivery.replay_given_up(shop.database, shop.merchant_id) == 3
+        assert await delivery.replay_given_up(shop.database, shop.merchant_id, ERASED) == Replayed(sent=3)
     assert len(taken) == len(set(taken)) == 3
+
+
+async def test_of_two_that_replay_all_at_once_neither_stops_before_the_end(
+    shop: Shop, endpoint: Endpoint, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One waits for the other, who had a whole batch of those that it found: behind them there are more."""
+    for _ in range(5):
+        await shop.is_told(endpoint)
+    async with shop.database.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'exhausted', attempts = 11")
+    monkeypatch.setattr(delivery, "REPLAYED_AT_ONCE", 2)
+
+    async def waits() -> bool:
+        rows = await shop.rows(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%exhausted%'"
+        )
+        return bool(rows)
+
+    async with shop.database.transaction() as other:
+        await other.execute(
+            "UPDATE deliveries SET state = 'waiting' WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT 2)"
+        )
+        replaying = asyncio.create_task(delivery.replay_given_up(shop.database, shop.merchant_id, ERASED))
+        await eventually(waits)
+    assert await asyncio.wait_for(replaying, 30) == Replayed(sent=3)
+    assert await shop.rows("SELECT id FROM deliveries WHERE state = 'exhausted'") == []

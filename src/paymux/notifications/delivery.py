@@ -177,22 +177,38 @@ async def replay(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     return True
 
 
-async def replay_given_up(database: Database, merchant_id: str, since: datetime | None = None) -> int:
-    """Deliver once more, the oldest first, whatever of a merchant's was given up; how many those were.
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many of a merchant's deliveries that were given up are delivered once more, and how many are not."""
 
-    `since`: only events that occurred then or later. It is done in batches, so that no transaction is long: cut short, it
-    is called again, and goes on with what is left. What fails again while it runs is not taken a second time.
+    sent: int = 0
+    erased: int = 0
+    """An erasure took a customer out of their address: what is left of it may lead anywhere at the merchant's."""
+
+
+async def replay_given_up(
+    database: Database, merchant_id: str, erased: str, since: datetime | None = None
+) -> Replayed:  # fmt: skip
+    """Deliver once more, the oldest first, whatever of a merchant's was given up.
+
+    `erased`: the mark that an erasure leaves in an address; where that stands nothing is sent. `since`: only events that
+    occurred then or later. It is done in batches, so that no transaction is long: cut short, it is called again, and goes on
+    with what is left. What fails again while it runs is not taken a second time.
     """
-    replayed, last = 0, ""
+    done, last = Replayed(), ""
     while True:
         async with database.transaction() as tx:
-            found = await store.reopen_exhausted(tx, merchant_id, since, last, REPLAYED_AT_ONCE)
-            await jobs.enqueue_many(tx, "deliver", found)
-            for delivery_id in found:
+            found = await store.exhausted(tx, merchant_id, since, last, REPLAYED_AT_ONCE)
+            if not found:
+                return done
+            # Another one that replays beside us may have had some of them, or all: behind them there may be more.
+            rows = await store.lock_exhausted(tx, merchant_id, found)
+            whole = [row["id"] for row in rows if erased not in row["url"]]
+            await store.reopen_all(tx, merchant_id, whole)
+            await jobs.enqueue_many(tx, "deliver", whole)
+            for delivery_id in whole:
                 await trail.record(tx, "delivery.replayed", delivery_id, merchant_id=merchant_id)
-        replayed += len(found)
-        if len(found) < REPLAYED_AT_ONCE:
-            return replayed
+        done = Replayed(done.sent + len(whole), done.erased + len(rows) - len(whole))
         last = found[-1]
 
 

@@ -100,26 +100,39 @@ async def reopen(tx: Connection, merchant_id: str, delivery_id: str) -> bool:
     )  # fmt: skip
 
 
-async def reopen_exhausted(
+async def exhausted(
     tx: Connection, merchant_id: str, since: datetime | None, after: str, limit: int
 ) -> list[str]:  # fmt: skip
-    """Make a merchant's next deliveries behind `after` that were given up wait again; their ids, the oldest first.
+    """The ids of a merchant's next deliveries behind `after` that were given up, the oldest first.
 
     `since`: only those of events that occurred then or later.
     """
     rows = await tx.fetch(
         "SELECT d.id FROM deliveries d JOIN outbox_events e ON e.id = d.event_id WHERE d.merchant_id = $1"
         " AND d.state = 'exhausted' AND d.id > $2 AND e.occurred_at >= coalesce($3::timestamptz, '-infinity')"
-        " ORDER BY d.id LIMIT $4 FOR UPDATE OF d",
+        " ORDER BY d.id LIMIT $4",
         merchant_id, after, since, limit,
     )  # fmt: skip
-    found = [row["id"] for row in rows]
+    return [row["id"] for row in rows]
+
+
+async def lock_exhausted(tx: Connection, merchant_id: str, delivery_ids: list[str]) -> list[Record]:
+    """Ids and addresses of those among a merchant's deliveries that are given up still, locked, the oldest first."""
+    rows: list[Record] = await tx.fetch(
+        "SELECT id, url FROM deliveries WHERE merchant_id = $1 AND id = ANY($2) AND state = 'exhausted'"
+        " ORDER BY id FOR UPDATE",
+        merchant_id, delivery_ids,
+    )  # fmt: skip
+    return rows
+
+
+async def reopen_all(tx: Connection, merchant_id: str, delivery_ids: list[str]) -> None:
+    """Make a merchant's deliveries wait again. The caller holds their locks."""
     await tx.execute(
         "UPDATE deliveries SET state = 'waiting', next_at = now() + clock_offset FROM installation"
         " WHERE id = ANY($2) AND merchant_id = $1",
-        merchant_id, found,
+        merchant_id, delivery_ids,
     )  # fmt: skip
-    return found
 
 
 async def events_of_order(tx: Connection, order_id: str) -> list[Record]:
