@@ -62,7 +62,10 @@ async def installation(
                   authorisation=43_200),
         # the same, and it voids by itself what they leave open, in the same word
         till.kind(parent, "voidingtill", able=f"status deferred_capture {PARTS} {MOVES}", idempotent=every, readable=moves,
-                  authorisation=43_200, voids_what_expires=True),
+                  authorisation=43_200, declares="voids_what_expires"),
+        # its returns are signed, and it can be asked all the same
+        till.kind(parent, "signedtill", able=f"status deferred_capture {PARTS} {MOVES}", idempotent=every, readable=moves,
+                  declares="signed_return"),
     ]  # fmt: skip
     before = registry._extra
     for folder in kinds:

@@ -13,6 +13,7 @@ from paymux.accounts import service as accounts
 from paymux.connectors import contract as c
 from paymux.orders import asking, calls, opening, reports
 from paymux.orders.core import Core, facts_of
+from paymux.orders.deadlines import FIRST_POLL
 from paymux.orders.decide import Deciding, deciding
 from paymux.orders.errors import once_claimed
 from paymux.orders.model import Order, Status
@@ -37,8 +38,7 @@ async def shopper_returned(core: Core, order: Order, query: Mapping[str, str], *
         connector = await core.connector(held, order)
     said = _read(connector, query, order)
     if order.status.final:
-        # Proof of a payment counts all the same: perhaps nothing else ever tells of it, and it has to go back (T3).
-        return await _reported(core, order, said, hints=False) if isinstance(said, c.Paid) else order
+        return await _proven_late(core, order, said, hints=hints) if isinstance(said, c.Paid) else order
     if isinstance(said, c.Report):
         return await _reported(core, order, said, hints=hints)
     return await _ask(core, order, said) if hints else order
@@ -71,6 +71,26 @@ async def _reported(core: Core, order: Order, report: c.Report, *, hints: bool) 
     decision = await deciding(core, order.id, "return", decide)
     with once_claimed():
         return (await calls.run_all(core, decision)).order
+
+
+async def _proven_late(core: Core, order: Order, paid: c.Paid, *, hints: bool) -> Order:
+    """Proof of a payment counts on an ended order, too: perhaps nothing else ever tells of it, and it has to go back (T3).
+
+    But it may be old, and the payment gone since: where the provider can be asked, his answer counts in its place.
+    """
+    if not facts_of(order).capabilities.status:
+        return await _reported(core, order, paid, hints=False)
+    if not hints or paid.session not in (None, order.session):
+        return order
+    asked = await asking.ask_provider(core, order, "return")
+    if asked.answered:
+        return asked.order
+
+    async def ask_again(desk: Deciding) -> None:
+        await desk.timer("poll", desk.now + FIRST_POLL)
+
+    with once_claimed():
+        return (await deciding(core, order.id, "return", ask_again)).order
 
 
 async def _ask(core: Core, order: Order, hint: c.Ask) -> Order:

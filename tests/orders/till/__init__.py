@@ -23,14 +23,14 @@ def kind(
     readable: str = "",
     lists: str = "totals",
     tells: str = "none",
-    voids_what_expires: bool = False,
+    declares: str = "",
     **more: Any,
 ) -> Path:
     """The folder of a provider `name` with the code of the same name in capitals.
 
     `able`, `idempotent`, `once`, `replays` and `readable` name what is true, separated by blanks. `lists` says how its status
     tells what moved: `totals`, `moves` (each with its id) or `keys` (with our key, too). `tells`: how its events are
-    authenticated, `header` or `unsigned`. `voids_what_expires` as the fact of that name. `more`: seconds of `[times]`.
+    authenticated, `header` or `unsigned`. `declares` names further facts that are true. `more`: seconds of `[times]`.
     """
     folder = parent / name
     folder.mkdir()
@@ -39,7 +39,7 @@ def kind(
     kinds = '["capture", "void", "refund"]' if lists == "keys" else "[]"
     text = [
         f'name = "{name}"', f'title = "{name.title()}"', 'summary = "A provider for tests."', 'confidence = "unverified"',
-        f"moves_echo_keys = {kinds}", f"voids_what_expires = {str(voids_what_expires).lower()}",
+        f"moves_echo_keys = {kinds}", *(f"{word} = true" for word in declares.split()),
         "[hosts.api]", 'live = "https://till.invalid"', 'test = "https://till.invalid"',
         f"[codes.{name.upper()}]", f'title = "{name.title()}"', 'countries = ["AU"]', 'currencies = ["AUD"]',
         f'settings = {{ lists = "{lists}" }}',
