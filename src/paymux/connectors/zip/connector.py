@@ -134,7 +134,7 @@ class Zip(Connector):
             except Unclear as fault:
                 raise NotSent(f"while preparing: {fault}") from fault
             if told.id != checkout.session:
-                raise Unclear(f"asked for the checkout {checkout.session}, Zip tells of {told.id[:64]}: not charged now")
+                raise Unclear(f"asked for {checkout.session}, Zip tells of {told.id[:64]}: not charged now")
             if told.state not in _CHARGEABLE:
                 return _report_of_checkout(told, answer)
             if checkout.get_token and _NO_TOKEN not in checkout.state:
