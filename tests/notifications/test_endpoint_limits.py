@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from paymux.notifications.endpoint_limits import AT_ONCE, FAILURES, PAUSE, EndpointFull, EndpointLimits
-from paymux.platform import lanes
+from paymux.platform import lanes, shares
 
 IN_ALL = 40
 SHARED = "https://hooks.example/in"
@@ -100,8 +100,10 @@ async def test_an_endpoint_that_answers_now_and_then_is_not_dead(under_way: Exit
 
 
 async def test_those_that_wait_for_a_merchant_with_many_hosts_come_back_one_after_the_other(
-    under_way: ExitStack,
+    under_way: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = monotonic()
+    monkeypatch.setattr(shares, "monotonic", lambda: now)  # all of them come at the same time, however long we take
     limits, told = EndpointLimits(IN_ALL), []
     fill(limits, under_way, "greedy")
     for number in range(20):
