@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from paymux.connectors import contract as c
 from paymux.notifications import store as deliveries
 from paymux.orders import erasure, event_store, provider_events, settling, store
@@ -260,6 +262,44 @@ async def test_an_erasure_and_the_delivery_that_is_settled_beside_it_leave_no_ad
         await installation.quiet()
     finally:
         await _told_at(installation, installation.inbox.url)
+    assert await she_is_nowhere(installation)
+
+
+async def test_an_address_that_a_worker_of_an_older_version_left_whole_is_emptied_by_the_same_erasure_once_more(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It knows nothing of what is to be left of an address once its delivery is settled."""
+
+    async def settle_before_0011(
+        tx: Any, delivery_id: str, state: str, attempts: int, next_at: Any, now: Any
+    ) -> None:  # fmt: skip
+        await tx.execute(
+            "UPDATE deliveries SET state = $2, attempts = $3, next_at = $4 WHERE id = $1",
+            delivery_id, state, attempts, next_at,
+        )  # fmt: skip
+
+    monkeypatch.setattr(deliveries, "settle", settle_before_0011)
+    url = f"{installation.inbox.url}/of?mail={WHO['email']}"
+    await _told_at(installation, None)
+    installation.inbox.status = 500
+    try:
+        opened_order = await merchant.creates("SALESTILL", customer=WHO, dynamicCallbackUrl=url)
+        await shopper.pays(opened_order["redirectUrl"])
+        await installation.quiet()
+        assert (await erases(installation, opened_order["orderReference"]))["deliveries"] > 0
+    finally:
+        installation.inbox.status = 200
+        await _told_at(installation, installation.inbox.url)
+    await installation.advance(60)
+
+    async def delivered() -> bool:
+        async with installation.database.connection() as held:
+            return not await held.fetchval("SELECT EXISTS (SELECT FROM deliveries WHERE state = 'waiting')")
+
+    await eventually(delivered)
+    assert not await she_is_nowhere(installation)
+    assert (await erases(installation, opened_order["orderReference"]))["deliveries"] == 0
     assert await she_is_nowhere(installation)
 
 
