@@ -258,11 +258,18 @@ class Ready(_Answer):
     orders_that_differ: int | None = Field(
         None, description="With ?verbose only: from what their providers said when they were last compared."
     )
+    reconciliations_not_finished: int | None = Field(
+        None, description="With ?verbose only: daily comparisons that did not come to their end when they were last to."
+    )
     webhooks_given_up: int | None = Field(None, description="With ?verbose only: deliveries that wait for a replay.")
 
 
 class EventReceived(_Answer):
-    received: Literal[True]
+    """What the provider takes for an acknowledgement: `received`, unless it wants fields of its own (`[events] answer`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    received: Literal[True] | None = None
 
 
 # The answer of success by operation id; a list stands for an array of it.
