@@ -126,7 +126,7 @@ def _holds_paid(paid: c.Paid, told: list[Any], tape: Tape) -> None:
         assert {paid.total.amount, paid.total.amount.scaleb(decimals)} & said, (paid.total, told)
         # Where a provider names no currency, the account's own is meant.
         ours = paid.total.currency == tape.checkout.total.currency
-        assert ours or any(paid.total.currency in word.upper() for word in words_in(told)), (paid.total, told)
+        assert ours or any(paid.total.currency.upper() in word.upper() for word in words_in(told)), (paid.total, told)
 
 
 async def _answers(tape: Tape, script: Script, data: st.DataObject) -> None:
