@@ -81,6 +81,10 @@ TOLD_BEFORE = {
             ReturnsAs(0, 1),
         ),
     ),
+    "a refund that is lost, an hour before the provider forgets its key": Story(
+        orders=(Ordered("LATITUDEPAY_AU"),),
+        steps=(Pays(0), Strikes(0, "refund", "error_after"), Moves(0, "refund", "100"), Passes(3_700)),
+    ),
 }  # fmt: skip
 
 
