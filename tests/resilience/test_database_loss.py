@@ -237,26 +237,37 @@ async def test_who_only_reads_where_he_goes_back_to_is_told_that_nothing_was_don
     assert [kind for kind, _ in installation.ledger(opened["orderReference"])] == ["authorize", "capture"]
 
 
-async def test_an_order_whose_provider_could_not_even_be_asked_is_not_open(
-    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+async def half_captured(installation: Installation, merchant: Merchant, shopper: Shopper) -> str:
+    """An order of which 40 were captured, which only the provider knows."""
     opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
     reference = opened["orderReference"]
     await shopper.pays(opened["redirectUrl"])
     await installation.fault("afterpay", "capture", "error_after", reference)
     assert (await merchant.captures(reference, "40", "C-1")).body["status"] == "PENDING"
+    return str(reference)
+
+
+async def repaired(merchant: Merchant, reference: str, eventually: Eventually) -> None:
+    """Read the order until it has its captured amount."""
+
+    async def captured() -> bool:
+        await merchant.status(reference)
+        return Decimal((await merchant.details(reference))["capturedAmount"]) == 40
+
+    await eventually(captured)
+
+
+async def test_an_order_whose_provider_could_not_even_be_asked_is_not_open(
+    installation: Installation, merchant: Merchant, shopper: Shopper, eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    reference = await half_captured(installation, merchant, shopper)
     lost = Lost()
     monkeypatch.setattr(Core, "connector", lost)
     away(await merchant.get(f"/orders/{reference}"))
     assert lost.met == 1
     monkeypatch.undo()
-
-    async def repaired() -> bool:
-        await merchant.status(reference)
-        return Decimal((await merchant.details(reference))["capturedAmount"]) == 40
-
-    await eventually(repaired)
+    await repaired(merchant, reference, eventually)
 
 
 async def test_an_order_that_was_asked_about_when_the_database_went_away_is_open(
@@ -264,11 +275,7 @@ async def test_an_order_that_was_asked_about_when_the_database_went_away_is_open
     hold: Callable[[], Held],
 ) -> None:  # fmt: skip
     """Reading it may repair it, and what is decided there may move money."""
-    opened = await merchant.creates("AFTERPAY_AU", autoCapture=False)
-    reference = opened["orderReference"]
-    await shopper.pays(opened["redirectUrl"])
-    await installation.fault("afterpay", "capture", "error_after", reference)
-    assert (await merchant.captures(reference, "40", "C-1")).body["status"] == "PENDING"
+    reference = await half_captured(installation, merchant, shopper)
     gate = hold()
     asked = asyncio.create_task(merchant.get(f"/orders/{reference}"))
     await gate.reached(1)
@@ -277,12 +284,7 @@ async def test_an_order_that_was_asked_about_when_the_database_went_away_is_open
     answer = await asked
     assert (answer.status, answer.body["code"]) == (500, "outcome_open")
     await comes_back(installation, server)
-
-    async def repaired() -> bool:
-        await merchant.status(reference)
-        return Decimal((await merchant.details(reference))["capturedAmount"]) == 40
-
-    await eventually(repaired)
+    await repaired(merchant, reference, eventually)
 
 
 async def test_a_shopper_whose_checkout_is_being_opened_when_the_database_goes_away_reads_a_page(

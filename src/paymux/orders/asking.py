@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from paymux.connectors import contract as c
-from paymux.orders import calls, opening, reports, store
+from paymux.orders import calls, opening, reports, settling, store
 from paymux.orders.core import Core, facts_of
-from paymux.orders.decide import Deciding, Decision, deciding
+from paymux.orders.decide import Decision, deciding
 from paymux.orders.errors import once_claimed
 from paymux.orders.model import Order
 from paymux.platform.http import CallFailed
@@ -87,11 +87,7 @@ async def keep_given_once(core: Core, order_id: str, source: str, approval: c.Ap
 
 async def _told_nothing(core: Core, order: Order, source: str) -> Order:
     """There is nothing to decide on, but a decision writes the calls that led to it: these must not wait for the next one."""
-
-    async def nothing(_: Deciding) -> None:
-        pass
-
-    return (await deciding(core, order.id, source, nothing)).order
+    return (await deciding(core, order.id, source, settling.left_alone)).order
 
 
 async def _told_elsewhere(core: Core, asked: Order) -> Order | None:
