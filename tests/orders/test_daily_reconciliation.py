@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from paymux.orders import daily_reconciliation, reconciliation, store
+from paymux.orders.model import Order
 from paymux.orders.reconciliation import Pace, Seen
 from paymux.platform import jobs
 from tests.conftest import Eventually
@@ -190,12 +191,16 @@ async def test_a_worker_of_an_older_version_is_given_no_job_that_it_would_misrea
     assert "reconcile" not in names
 
 
+async def an_order(installation: Installation, merchant: Merchant) -> Order:
+    opened = await merchant.creates("SALESTILL")
+    async with installation.database.connection() as held:
+        return await store.order_by_id(held, opened["orderId"])
+
+
 async def test_several_orders_are_asked_about_at_once_so_that_a_slow_provider_is_asked_at_the_full_pace(
     installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = await merchant.creates("SALESTILL")
-    async with installation.database.transaction() as tx:
-        order = await store.order_by_id(tx, opened["orderId"])
+    order = await an_order(installation, merchant)
     orders = [replace(order, id=f"ord_{n:026}") for n in range(25)]
     answers, full = asyncio.Event(), asyncio.Event()
     under_way: set[str] = set()
@@ -227,9 +232,7 @@ async def test_several_orders_are_asked_about_at_once_so_that_a_slow_provider_is
 async def test_however_fast_a_provider_answers_no_more_are_begun_with_than_the_pace_allows(
     installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = await merchant.creates("SALESTILL")
-    async with installation.database.transaction() as tx:
-        order = await store.order_by_id(tx, opened["orderId"])
+    order = await an_order(installation, merchant)
     begun = []
 
     async def compared(core: Any, order_id: str, *, repair: bool) -> Seen:
@@ -246,9 +249,7 @@ async def test_who_stops_at_a_silent_provider_waits_for_those_that_have_begun(
     installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A repair that was begun is not broken off in its middle."""
-    opened = await merchant.creates("SALESTILL")
-    async with installation.database.transaction() as tx:
-        order = await store.order_by_id(tx, opened["orderId"])
+    order = await an_order(installation, merchant)
     ended: list[str] = []
     begun: list[str] = []
     left = asyncio.Event()
@@ -273,9 +274,7 @@ async def test_who_is_cancelled_while_he_waits_for_an_answer_waits_for_those_tha
     installation: Installation, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that is waited for just then is no exception."""
-    opened = await merchant.creates("SALESTILL")
-    async with installation.database.transaction() as tx:
-        order = await store.order_by_id(tx, opened["orderId"])
+    order = await an_order(installation, merchant)
     begun: list[str] = []
     ended: list[str] = []
     full, answers = asyncio.Event(), asyncio.Event()
